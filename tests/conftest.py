@@ -1,0 +1,35 @@
+"""Fixtures shared by all tests: where the real data lies, and what needs a system library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """``shared_data("eth80/dev")`` is that folder of real data, or the test skips saying so."""
+    root = Path(os.environ.get("POSEBANK_DATA", REPOSITORY.parent / "shared" / "data"))
+
+    def find(name: str) -> Path:
+        folder = root / name
+        if not folder.exists():
+            pytest.skip(f"real data not found at {folder}; set POSEBANK_DATA to the folder of it")
+        return folder
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def gl() -> None:
+    """Skips unless an off-screen OpenGL context can be made (Debian: libegl1 libgl1-mesa-dri)."""
+    moderngl = pytest.importorskip("moderngl", reason="moderngl is not installed (extra: render)")
+    try:
+        moderngl.create_context(standalone=True, backend="egl").release()
+    except Exception as error:  # the driver stack raises bare Exceptions of many kinds
+        pytest.skip(f"no EGL context: {error}; install libegl1 libgl1 libgl1-mesa-dri libegl-mesa0")
