@@ -33,3 +33,27 @@ def gl() -> None:
         moderngl.create_context(standalone=True, backend="egl").release()
     except Exception as error:  # the driver stack raises bare Exceptions of many kinds
         pytest.skip(f"no EGL context: {error}; install libegl1 libgl1 libgl1-mesa-dri libegl-mesa0")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real encoder artifact with random weights: 32-pixel crops, heads
+    ``pose`` (128) and ``identity`` (32)."""
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra: train)")
+    from training.artifact import EncoderInfo, Preprocessing
+    from training.export import export_encoder
+    from training.networks import EncoderNetwork
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = EncoderNetwork("resnet10_w4", {"pose": 2, "identity": 1}, Preprocessing(size=32))
+    info = EncoderInfo(
+        method="random",
+        recipe="tiny",
+        backbone=network.backbone_name,
+        heads=network.heads,
+        preprocessing=network.preprocessing,
+    )
+    folder = tmp_path_factory.mktemp("encoder") / "tiny"
+    export_encoder(network, folder, info)
+    return folder

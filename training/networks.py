@@ -1,0 +1,185 @@
+"""Backbones by name, and the network an encoder freezes: crops in, named embeddings out."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, relu
+
+from training.artifact import HeadInfo, Preprocessing
+from training.errors import RecipeError
+
+_NARROW = re.compile(r"resnet(10|18)_w([1-9]\d{0,3})")
+_TORCHVISION = ("resnet", "resnext", "wide_resnet")
+_BLOCKS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2)}
+
+
+def backbone_names() -> list[str]:
+    """Every torchvision ResNet; besides these, ``resnet10_w<width>`` and ``resnet18_w<width>``."""
+    from training.torchvision_import import models
+
+    return [
+        name
+        for name in models.list_models(module=models)
+        if name.startswith(_TORCHVISION) and not name.startswith("resnet_")
+    ]
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions with a shortcut (He et al. 2016, figure 2)."""
+
+    def __init__(self, width_in: int, width_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width_out)
+        self.conv2 = nn.Conv2d(width_out, width_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width_out)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or width_in != width_out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(width_in, width_out, 1, stride, bias=False), nn.BatchNorm2d(width_out)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width_in, H, W) to (N, width_out, H / stride, W / stride)."""
+        y = relu(self.bn1(self.conv1(x)))
+        return relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+def narrow_resnet(width: int, blocks: tuple[int, ...]) -> nn.Sequential:
+    """A ResNet for small crops on few cores (ours): widths ``width`` × 1, 2, 4, 8.
+
+    The stem is one 3×3 convolution of stride 2 without max pooling, so that a 64-pixel crop
+    still has a 4×4 map at the end.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["conv1"] = nn.Conv2d(3, width, 3, 2, 1, bias=False)
+    layers["bn1"] = nn.BatchNorm2d(width)
+    layers["relu"] = nn.ReLU(inplace=True)
+    width_in = width
+    for stage, count in enumerate(blocks):
+        width_out = width << stage
+        units = [BasicBlock(width_in, width_out, stride=2 if stage else 1)]
+        units += [BasicBlock(width_out, width_out, stride=1) for _ in range(count - 1)]
+        layers[f"layer{stage + 1}"] = nn.Sequential(*units)
+        width_in = width_out
+    for module in layers.values():
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(layers)
+
+
+def build_backbone(name: str, init: str = "random") -> nn.Sequential:
+    """The convolutional part of a ResNet: (N, 3, H, W) float to (N, C, H / 32, W / 32).
+
+    ``init`` is ``random`` or ``imagenet`` (torchvision's IMAGENET1K_V1, downloaded once by
+    torchvision). Raises RecipeError for an unknown name or weights that cannot be had.
+    """
+    if narrow := _NARROW.fullmatch(name):
+        if init == "imagenet":
+            raise RecipeError(
+                f"There are no ImageNet weights for {name}.",
+                "Use init = 'random', or a torchvision backbone such as resnet18.",
+            )
+        return narrow_resnet(int(narrow[2]), _BLOCKS[narrow[1]])
+    from training.torchvision_import import models
+
+    known = backbone_names()
+    if name not in known:
+        raise RecipeError(
+            f"Unknown backbone {name!r}.",
+            f"Use resnet10_w<width>, resnet18_w<width>, or one of {', '.join(known)}.",
+        )
+    try:
+        model = models.get_model(name, weights="IMAGENET1K_V1" if init == "imagenet" else None)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise RecipeError(
+            f"The ImageNet weights of {name} could not be had: {error}.",
+            "Use init = 'random', or put the file into torch's hub folder and try again.",
+        ) from error
+    # Everything but the average pooling and the classifier.
+    return nn.Sequential(OrderedDict(list(model.named_children())[:-2]))
+
+
+def channels_of(backbone: nn.Module) -> int:
+    """C, the channels of the backbone's last map."""
+    with torch.no_grad():
+        was_training = backbone.training
+        channels = int(backbone.eval()(torch.zeros(1, 3, 64, 64)).shape[1])
+        backbone.train(was_training)
+    return channels
+
+
+def grid_pool(features: Tensor, cells: int) -> Tensor:
+    """Average over a ``cells`` × ``cells`` grid: (N, C, H, W) to (N, C·cells²).
+
+    Cell i averages rows floor(i·H/cells) to ceil((i+1)·H/cells), as adaptive pooling does, written
+    as two matrix products so that it exports for any map size. 1 is the paper's global average.
+    """
+    if cells == 1:
+        return features.mean(dim=(2, 3))
+    rows = _averaging(features.shape[2], cells).to(features)
+    columns = _averaging(features.shape[3], cells).to(features)
+    return (rows @ features @ columns.T).flatten(1)
+
+
+def _averaging(length: int, cells: int) -> Tensor:
+    """(cells, length) matrix whose rows average the positions of their cell."""
+    matrix = torch.zeros(cells, length)
+    for cell in range(cells):
+        first, end = cell * length // cells, -(-(cell + 1) * length // cells)
+        matrix[cell, first:end] = 1.0 / (end - first)
+    return matrix
+
+
+class EncoderNetwork(nn.Module):
+    """Backbone, pooling and L2 normalisation: the network an encoder artifact freezes."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str,
+        pools: Mapping[str, int],
+        preprocessing: Preprocessing,
+        init: str = "random",
+    ) -> None:
+        """``pools`` names the heads and gives each its pooling grid."""
+        super().__init__()
+        self.backbone_name = backbone
+        self.pools = dict(pools)
+        self.preprocessing = preprocessing
+        self.backbone = build_backbone(backbone, init)
+        self.channels = channels_of(self.backbone)
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(preprocessing, name)).view(3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    @property
+    def heads(self) -> dict[str, HeadInfo]:
+        """Every head by name with its dimension and pooling grid."""
+        return {
+            name: HeadInfo(dim=self.channels * pool * pool, pool=pool)
+            for name, pool in self.pools.items()
+        }
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(N, 3, S, S) RGB in [0, 1] to the backbone's input range."""
+        return (images - self.mean) / self.std
+
+    def pooled(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The paper's y per head, not normalised: (N, 3, S, S) inputs to (N, dim) each."""
+        features = self.backbone(inputs)
+        return {name: grid_pool(features, pool) for name, pool in self.pools.items()}
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """(N, S, S, 3) uint8 RGB to one (N, dim) L2-normalised float32 per head, in their order."""
+        images = crops.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+        pooled = self.pooled(self.normalise(images))
+        return tuple(normalize(y, dim=1) for y in pooled.values())
