@@ -1,0 +1,119 @@
+"""Reads type and size of an image from its header, and whether its end is there.
+
+Nothing is decoded: a file that claims a hundred thousand pixels a side is refused for the price
+of reading its first bytes. Formats: JPEG, PNG, WebP (their specifications; ours).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+MAX_JPEG_SCANS = 100
+"""A progressive JPEG has about ten scans; thousands in a small file are an attack on time."""
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+class HeaderError(ValueError):
+    """The bytes begin as an image of a known type and then are not one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Type of an image file and its stored size in pixels, before any EXIF rotation."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes) -> ImageHeader | None:
+    """The header of a JPEG, PNG or WebP file; None where the bytes are of no such type.
+
+    Raises HeaderError where the type is known but the file is broken or cut short.
+    """
+    try:
+        if data.startswith(b"\xff\xd8\xff"):
+            return _read_jpeg(data)
+        if data.startswith(PNG_SIGNATURE):
+            return _read_png(data)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _read_webp(data)
+    except (struct.error, IndexError) as error:
+        raise HeaderError("it ends inside its header") from error
+    return None
+
+
+def _read_jpeg(data: bytes) -> ImageHeader:
+    at, header = 2, None
+    while True:
+        if data[at] != 0xFF:
+            raise HeaderError(f"there is no JPEG marker at byte {at}")
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding before a marker
+            at += 1
+            continue
+        if marker in _STANDALONE_MARKERS:
+            at += 2
+            continue
+        if marker == 0xD9:
+            raise HeaderError("it has no image data")
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        if marker in _SOF_MARKERS:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            header = ImageHeader("JPEG", width, height)
+        if marker == 0xDA:
+            break
+        at += 2 + length
+    if header is None:
+        raise HeaderError("it states no size")
+    # Inside coded data a byte FF is followed by 00, so these pairs are markers. Thumbnails with
+    # end markers of their own lie in segments before the first scan.
+    if data.find(b"\xff\xd9", at) < 0:
+        raise HeaderError("its end is missing")
+    if data.count(b"\xff\xda", at) > MAX_JPEG_SCANS:
+        raise HeaderError(f"it has more than {MAX_JPEG_SCANS} scans")
+    return header
+
+
+def _read_png(data: bytes) -> ImageHeader:
+    at, header = len(PNG_SIGNATURE), None
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if end + 4 > len(data):
+            break
+        (stated,) = struct.unpack_from(">I", data, end)
+        if zlib.crc32(memoryview(data)[at + 4 : end]) != stated:
+            raise HeaderError(f"its {kind.decode('latin-1')!r} chunk fails its checksum")
+        if header is None:
+            if kind != b"IHDR":
+                raise HeaderError("it does not begin with its size")
+            width, height = struct.unpack_from(">II", data, at + 8)
+            header = ImageHeader("PNG", width, height)
+        if kind == b"IEND":
+            return header
+        at = end + 4
+    raise HeaderError("its end is missing")
+
+
+def _read_webp(data: bytes) -> ImageHeader:
+    (size,) = struct.unpack_from("<I", data, 4)
+    if size + 8 > len(data):
+        raise HeaderError("its end is missing")
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width = 1 + int.from_bytes(data[24:27], "little")
+        height = 1 + int.from_bytes(data[27:30], "little")
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    else:
+        raise HeaderError("it states no size")
+    return ImageHeader("WebP", width, height)

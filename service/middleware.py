@@ -1,0 +1,101 @@
+"""Around every request: its id, the limit on its body, the security headers of its answer."""
+
+from __future__ import annotations
+
+import uuid
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import Refusal, crash_response, problem_response
+
+FORM_OVERHEAD_BYTES = 256 * 1024
+"""What a form may weigh beside its image: boundaries, headers and the `request` part."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class RequestFrame:
+    """Gives each request an id, and each answer that id and the security headers.
+
+    An exception that reaches here becomes the problem ``internal``.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope["posebank.request"] = number = str(uuid.uuid4())
+
+        started = False
+
+        async def send_framed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = number
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_framed)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if started:
+                raise
+            await crash_response(Request(scope), error)(scope, receive, send_framed)
+
+
+class BodyLimit:
+    """Refuses a body above ``max_bytes``: at once where its length is declared, else on the way."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    def _refusal(self, size: str) -> Refusal:
+        return Refusal(
+            "body-too-large",
+            f"The request has {size} bytes, above the limit of {self.max_bytes}.",
+            "Send a smaller image, or raise POSEBANK_MAX_IMAGE_BYTES on the server.",
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        declared = request.headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > self.max_bytes:
+            error = self._refusal(declared)
+            answer = problem_response(request, error.slug, error.message, error.remedy)
+            await answer(scope, receive, send)
+            return
+        seen = 0
+
+        async def receive_counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise self._refusal(f"more than {self.max_bytes}")
+            return message
+
+        await self.app(scope, receive_counted, send)

@@ -1,0 +1,167 @@
+"""Errors as RFC 9457 problem+json: every refusal names what was wrong, its limit and the remedy."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from service.schemas.problem import FieldError, Problem
+from training.errors import DataError, EncoderError, GalleryError, PosebankError, QueryError
+
+log = logging.getLogger("posebank")
+
+MEDIA_TYPE = "application/problem+json"
+
+KINDS: dict[str, tuple[int, str]] = {
+    "malformed-form": (400, "The multipart form cannot be read"),
+    "not-found": (404, "There is nothing at this address"),
+    "unknown-index": (404, "No such index is served"),
+    "unknown-view": (404, "No such view"),
+    "unknown-sample": (404, "No such sample"),
+    "method-not-allowed": (405, "This address does not take this method"),
+    "body-too-large": (413, "The request is too large"),
+    "image-too-large": (413, "The image is too large"),
+    "not-multipart": (415, "The request is not multipart/form-data"),
+    "unsupported-image": (415, "The image is of a type that is not read"),
+    "broken-image": (422, "The image cannot be decoded"),
+    "invalid-request": (422, "The request is not as documented"),
+    "unanswerable": (422, "The question cannot be answered as asked"),
+    "internal": (500, "Something went wrong inside Posebank"),
+    "busy": (503, "The server has more requests than it can hold"),
+    "not-ready": (503, "The server does not serve an index yet"),
+}
+"""slug → (status, title). The problem's type is ``urn:posebank:problem:<slug>``."""
+
+
+class Refusal(PosebankError):
+    """A request refused on purpose, with the slug of its kind."""
+
+    def __init__(
+        self, slug: str, message: str, remedy: str, errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(message, remedy)
+        self.slug = slug
+        self.errors = tuple(errors)
+
+
+def problem_response(
+    request: Request,
+    slug: str,
+    detail: str,
+    remedy: str,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """The problem+json answer of one kind."""
+    status, title = KINDS[slug]
+    problem = Problem(
+        type=f"urn:posebank:problem:{slug}",
+        title=title,
+        status=status,
+        detail=detail,
+        remedy=remedy,
+        instance=f"urn:uuid:{request.scope.get('posebank.request', uuid.uuid4())}",
+        errors=list(errors) or None,
+    )
+    extra = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra["Retry-After"] = "1"
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers=extra,
+    )
+
+
+def slug_of(error: PosebankError) -> str:
+    """The kind of problem an error of the tree is."""
+    if isinstance(error, Refusal):
+        return error.slug
+    if isinstance(error, QueryError):
+        return "unanswerable"
+    if isinstance(error, DataError):
+        return "broken-image"
+    if isinstance(error, GalleryError | EncoderError):
+        return "not-ready"
+    return "internal"
+
+
+def field_errors(errors: Sequence[dict[str, object]]) -> list[FieldError]:
+    """Pydantic's errors as dotted places and messages, without echoing the input."""
+    found = []
+    for error in errors:
+        place = error.get("loc", ())
+        assert isinstance(place, tuple)
+        where = ".".join(str(part) for part in place) or "request"
+        found.append(FieldError(where=where, message=str(error.get("msg", "is not valid"))))
+    return found
+
+
+async def _on_posebank_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PosebankError)
+    errors = error.errors if isinstance(error, Refusal) else ()
+    return problem_response(request, slug_of(error), error.message, error.remedy, errors)
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = field_errors(error.errors())
+    return problem_response(
+        request,
+        "invalid-request",
+        "; ".join(f"{e.where}: {e.message}" for e in errors),
+        "Correct the fields named under errors; /openapi.json describes each.",
+        errors,
+    )
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return problem_response(
+            request, "not-found", f"{path} is not a route.", "The routes are listed in /openapi.json."
+        )
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = dict(error.headers or {})
+        allowed = headers.get("Allow") or headers.get("allow") or "another method"
+        return problem_response(
+            request,
+            "method-not-allowed",
+            f"{path} does not take {request.method}.",
+            f"Use {allowed}; the routes are listed in /openapi.json.",
+            headers=headers,
+        )
+    return problem_response(
+        request,
+        "malformed-form",
+        f"The request could not be read: {error.detail}",
+        "Send multipart/form-data with one part `image` and, if wanted, one part `request`.",
+    )
+
+
+def crash_response(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error nobody foresaw: logged whole, told without a stack trace."""
+    number = request.scope.get("posebank.request", "unknown")
+    log.error("request %s failed: %s %s", number, request.method, request.url.path, exc_info=error)
+    return problem_response(
+        request,
+        "internal",
+        f"An unexpected error; it was logged as request {number}.",
+        "Try once more; if it stays, report the request id to whoever runs this server.",
+    )
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Makes every refusal of the app a problem+json answer; `RequestFrame` holds the rest."""
+    app.add_exception_handler(PosebankError, _on_posebank_error)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)

@@ -1,0 +1,91 @@
+"""What an operator can set: every setting is a POSEBANK_* variable and a row of docs/api.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from training.errors import PosebankError
+
+
+class SettingsError(PosebankError):
+    """A POSEBANK_* variable has a value that cannot be used."""
+
+
+class Settings(BaseSettings):
+    """The settings of one server. Environment variables are the field names in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POSEBANK_", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    home: Path = Field(
+        default=Path(".posebank"),
+        description="Folder of the index versions and, by default, of the SQLite database.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL of the metadata database; unset: SQLite inside the home.",
+    )
+    encoder: Path | None = Field(
+        default=None,
+        description="Folder of the encoder; unset: the folder the index was built with.",
+    )
+    default_index: str | None = Field(
+        default=None,
+        description="Index asked when a request names none; unset: the first served, by name.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("POSEBANK_PORT", "PORT", "port"),
+        description="Port to listen on; the plain variable PORT works too; 0 takes a free one.",
+    )
+    max_image_bytes: int = Field(
+        default=20_000_000, ge=1, description="Largest image file accepted, in bytes."
+    )
+    max_image_pixels: int = Field(
+        default=40_000_000,
+        ge=1,
+        description="Largest image accepted, width × height, read from its header.",
+    )
+    max_k: int = Field(default=200, ge=1, description="Largest number of neighbours asked for.")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        le=256,
+        description="Requests decoded, encoded and searched at the same time.",
+    )
+    max_waiting: int = Field(
+        default=64,
+        ge=0,
+        description="Requests that may wait for a thread; the next is told 503 and to come back.",
+    )
+    refresh_seconds: float = Field(
+        default=1.0, gt=0.0, description="How often newly promoted index versions are looked for."
+    )
+    samples: Path = Field(
+        default=Path("examples/queries"),
+        description="Folder of sample queries the page offers: images with a .json beside each.",
+    )
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, where an override that is not None wins.
+
+    Raises SettingsError naming the first wrong variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper().removeprefix("POSEBANK_")
+        raise SettingsError(
+            f"POSEBANK_{name} is {first['input']!r}: {first['msg'].lower()}.",
+            "Correct the variable or the option, or unset it to take the default.",
+        ) from error
