@@ -1,1 +1,60 @@
-"""(room)"""
+"""One reader per dataset, all giving the same records.
+
+``open_reader(root)`` finds the reader by the layout on disk; ``READERS`` lists them by kind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from training.data.readers.base import CLOSED_RING, Reader, subsample
+from training.data.readers.coil100 import Coil100
+from training.data.readers.eth80 import Eth80
+from training.data.readers.manifest import Manifest
+from training.data.readers.report import ReadReport, Skipped
+from training.data.readers.videos import Videos
+from training.errors import DataError
+
+# Order matters for detection: the most telling layouts first, a mere folder of videos last.
+READERS: dict[str, type[Reader]] = {
+    reader.kind: reader for reader in (Manifest, Eth80, Coil100, Videos)
+}
+
+__all__ = [
+    "CLOSED_RING",
+    "READERS",
+    "ReadReport",
+    "Reader",
+    "Skipped",
+    "open_reader",
+    "subsample",
+]
+
+
+def open_reader(root: Path, kind: str | None = None, **options: Any) -> Reader:
+    """The reader of the dataset at ``root``; ``kind`` None detects it by layout.
+
+    ``options`` go to the reader (``fps``, ``dataset``, ...). Raises DataError for an unknown
+    kind, an unknown option, a missing root or a layout no reader recognises.
+    """
+    root = Path(root)
+    kinds = ", ".join(sorted(READERS))
+    if not root.exists():
+        raise DataError(f"There is nothing at {root}.", "Check the path of the dataset.")
+    if kind is None:
+        kind = next((name for name, reader in READERS.items() if reader.recognises(root)), None)
+        if kind is None:
+            raise DataError(
+                f"The layout of {root} is none that is known.",
+                f"Name its kind ({kinds}) or write a manifest.jsonl.",
+            )
+    if kind not in READERS:
+        raise DataError(f"There is no reader '{kind}'.", f"Use one of {kinds}.")
+    try:
+        return READERS[kind](root, **options)
+    except TypeError as error:
+        raise DataError(
+            f"The reader '{kind}' refuses the options {sorted(options)}: {error}.",
+            "Leave out the options it does not know.",
+        ) from error
