@@ -1,0 +1,86 @@
+"""All current galleries of a home, kept open and kept up to date."""
+
+from __future__ import annotations
+
+import threading
+
+from index.gallery import Gallery, unknown_index
+from index.home import Home
+from index.store.database import reading
+from index.store.migrate import migrate
+from index.store.stored_view import StoredView
+from index.store.versions import list_versions
+from index.store.views import fetch_thumbnail, fetch_views
+from training.errors import GalleryError
+
+
+class Catalog:
+    """Index names → galleries of their current versions. Safe for many threads.
+
+    ``refresh`` replaces what was promoted since; who still holds an old gallery keeps using it.
+    ``errors`` says which indexes could not be opened, and why.
+    """
+
+    def __init__(self, home: Home, threads: int | None = None) -> None:
+        migrate(home)
+        self.home = home
+        self.errors: dict[str, GalleryError] = {}
+        self._threads = threads
+        self._galleries: dict[str, Gallery] = {}
+        self._lock = threading.Lock()
+        self.refresh()
+
+    def refresh(self) -> tuple[str, ...]:
+        """Open newly promoted versions and forget dropped indexes; the names that changed.
+
+        An index that cannot be opened keeps its old gallery and goes to ``errors``.
+        """
+        with self._lock:
+            with reading(self.home) as connection:
+                current = {
+                    record.name: record.version
+                    for record in list_versions(connection)
+                    if record.current
+                }
+            old = self._galleries
+            fresh: dict[str, Gallery] = {}
+            errors: dict[str, GalleryError] = {}
+            for name, version in current.items():
+                if name in old and old[name].version == version:
+                    fresh[name] = old[name]
+                    continue
+                try:
+                    fresh[name] = Gallery.open(self.home, name, version, self._threads)
+                except GalleryError as error:
+                    errors[name] = error
+                    if name in old:
+                        fresh[name] = old[name]
+            self._galleries, self.errors = fresh, errors
+            return tuple(
+                sorted(
+                    name
+                    for name in old.keys() | fresh.keys()
+                    if old.get(name) is not fresh.get(name)
+                )
+            )
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the open galleries, sorted."""
+        return tuple(sorted(self._galleries))
+
+    def get(self, name: str) -> Gallery:
+        """The current gallery of ``name``. Raises GalleryError if there is none."""
+        gallery = self._galleries.get(name)
+        if gallery is None:
+            raise self.errors.get(name) or unknown_index(name, None, list(self.names()))
+        return gallery
+
+    def view(self, view_id: int) -> StoredView | None:
+        """The view with this id, whichever index it is in."""
+        with reading(self.home) as connection:
+            return fetch_views(connection, [view_id]).get(view_id)
+
+    def thumbnail(self, view_id: int) -> bytes | None:
+        """The JPEG of a view's crop, or None."""
+        with reading(self.home) as connection:
+            return fetch_thumbnail(connection, view_id)

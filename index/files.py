@@ -1,0 +1,64 @@
+"""Files that are whole or absent: atomic writes, checksums, folders renamed into place."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from training.errors import GalleryError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal. Raises GalleryError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GalleryError(
+            f"{path} cannot be read: {error.strerror}.",
+            "Run `index verify`, then build the index again.",
+        ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` so that after any crash ``path`` is either whole or absent."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content or a folder's entries are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn an OSError while writing below ``folder`` into a GalleryError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise GalleryError(
+                f"The disk of {folder} is full.",
+                "Free space and run the same command again: finished shards are kept, and the "
+                "current version of the index was not touched.",
+            ) from error
+        raise GalleryError(
+            f"Writing below {folder} failed: {error}.",
+            "Check the disk and its permissions, then run the same command again.",
+        ) from error

@@ -1,0 +1,218 @@
+"""An opened index version: crop embeddings in, annotated neighbours out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.filters import NO_FILTERS, Filters
+from index.home import Home
+from index.manifest import Manifest
+from index.store.columns import Columns, load_columns
+from index.store.database import reading
+from index.store.migrate import migrate
+from index.store.stored_view import StoredView
+from index.store.versions import VersionRecord, find_version, list_versions, row_view_ids
+from index.store.views import fetch_thumbnail, fetch_views
+from index.vectors import VectorIndex, read_flat
+from training.errors import GalleryError, QueryError
+
+FALLBACK = {"identity": "pose", "pose": "identity"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbour:
+    """One view of the gallery and its cosine similarity to the query, in [−1, 1]."""
+
+    similarity: float
+    view: StoredView
+
+    @property
+    def view_id(self) -> int:
+        """The view's 63-bit id."""
+        return self.view.id
+
+
+class Gallery:
+    """One version of an index, read into memory. Safe for any number of reading threads.
+
+    It keeps answering after another version was promoted or this one was dropped.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        manifest: Manifest,
+        vectors: Mapping[str, VectorIndex],
+        view_ids: NDArray[np.int64],
+        columns: Columns,
+    ) -> None:
+        self.home = home
+        self.name = manifest.name
+        self.version = manifest.version
+        self.manifest = manifest
+        self.heads = {head: index.dim for head, index in vectors.items()}
+        self.size = len(view_ids)
+        self._vectors = vectors
+        self._view_ids = view_ids
+        self._columns = columns
+        self._alive = columns.known.copy()
+
+    @classmethod
+    def open(
+        cls, home: Home, name: str, version: str | None = None, threads: int | None = None
+    ) -> Gallery:
+        """Open a version of an index, the current one by default.
+
+        Checks every file against the manifest first. ``threads`` bounds the cores one search
+        uses. Raises GalleryError if the index is unknown, damaged or differs from the database.
+        """
+        folder = home.index_folder(name)
+        migrate(home)
+        with reading(home) as connection:
+            record = find_version(connection, name, version)
+            if record is None:
+                known = [found.name for found in list_versions(connection) if found.current]
+                raise unknown_index(name, version, known)
+            view_ids = row_view_ids(connection, record.id)
+            columns = load_columns(connection, record.id, len(view_ids))
+        manifest = Manifest.read(folder / record.version)
+        _check(manifest, record, view_ids)
+        return cls(
+            home,
+            manifest,
+            _read_heads(folder / record.version, manifest, threads),
+            view_ids,
+            columns,
+        )
+
+    def check_encoder(self, identity: str) -> None:
+        """Raises GalleryError unless the encoder of the queries is the one of the gallery."""
+        mine = self.manifest.encoder.identity
+        if identity != mine:
+            raise GalleryError(
+                f"Index {self.name!r} was built with encoder {mine[:12]}…, "
+                f"but the queries come from {identity[:12]}….",
+                f"Use the encoder the index was built with (then at "
+                f"{self.manifest.hints.encoder_folder}), or build the index again.",
+            )
+
+    def resolve_head(self, wanted: str) -> tuple[str, str | None]:
+        """The head that answers for ``wanted``, and a note where it is not the wanted one.
+
+        Raises QueryError if there is none.
+        """
+        if wanted in self.heads:
+            return wanted, None
+        other = FALLBACK.get(wanted)
+        if other in self.heads:
+            return other, (
+                f"index {self.name!r} has no {wanted!r} head; its {other!r} head was used instead"
+            )
+        raise QueryError(
+            f"Index {self.name!r} has no head {wanted!r}.", f"Use one of {sorted(self.heads)}."
+        )
+
+    def values(self, column: str) -> tuple[str, ...]:
+        """The distinct values of dataset, split, sequence, instance or category, sorted."""
+        return tuple(sorted(self._columns.text[column].values))
+
+    def search(
+        self,
+        vectors: NDArray[np.float32],
+        head: str = "pose",
+        k: int = 10,
+        filters: Filters = NO_FILTERS,
+    ) -> list[list[Neighbour]]:
+        """The ``k`` nearest views of every query, best first; fewer where the filters leave fewer.
+
+        ``vectors`` (Q, dim) or (dim,) float32, L2-normalised. Filters apply before ranking, and a
+        view whose metadata was deleted is replaced by the next one. Raises QueryError.
+        """
+        index = self._vectors.get(head)
+        if index is None:
+            raise QueryError(
+                f"Index {self.name!r} has no head {head!r}.", f"Use one of {sorted(self.heads)}."
+            )
+        queries = _checked_queries(vectors, index.dim, k)
+        allowed = filters.mask(self._columns)
+        while True:
+            mask = allowed & self._alive
+            similarity, rows = index.search(queries, k, None if mask.all() else mask)
+            found = np.unique(rows[rows >= 0])
+            ids = self._view_ids[found]
+            with reading(self.home) as connection:
+                views = fetch_views(connection, ids.tolist())
+            gone = [row for row, view in zip(found, ids, strict=True) if int(view) not in views]
+            if not gone:
+                break
+            # Written by any thread at any time: a row only ever goes from alive to gone.
+            self._alive[gone] = False
+        return [
+            [
+                Neighbour(float(np.clip(value, -1.0, 1.0)), views[int(self._view_ids[row])])
+                for value, row in zip(*ranked, strict=True)
+                if row >= 0
+            ]
+            for ranked in zip(similarity, rows, strict=True)
+        ]
+
+    def view(self, view_id: int) -> StoredView | None:
+        """The view with this id if the store knows it."""
+        with reading(self.home) as connection:
+            return fetch_views(connection, [view_id]).get(view_id)
+
+    def thumbnail(self, view_id: int) -> bytes | None:
+        """The JPEG of a view's crop, longest side at most 160 px, or None."""
+        with reading(self.home) as connection:
+            return fetch_thumbnail(connection, view_id)
+
+
+def unknown_index(name: str, version: str | None, known: list[str]) -> GalleryError:
+    """The error for an index or version that is not there, naming those that are."""
+    what = f"Index {name!r}" + (f" has no version {version!r}." if version else " does not exist.")
+    if known:
+        return GalleryError(what, f"Indexes with a current version: {', '.join(known)}.")
+    return GalleryError(what, "Build one with `index build NAME --data ROOT --encoder DIR`.")
+
+
+def _checked_queries(vectors: NDArray[np.float32], dim: int, k: int) -> NDArray[np.float32]:
+    if k < 1:
+        raise QueryError(f"k is {k}.", "Ask for at least one neighbour.")
+    queries = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+    if queries.ndim != 2 or queries.shape[1] != dim:
+        raise QueryError(
+            f"The query vectors have shape {queries.shape}; the index holds {dim} dimensions.",
+            "Encode the query with the encoder of the index.",
+        )
+    if not np.isfinite(queries).all():
+        raise QueryError("A query vector has values that are not finite.", "Check the crop.")
+    return queries
+
+
+def _read_heads(folder: Path, manifest: Manifest, threads: int | None) -> dict[str, VectorIndex]:
+    count = manifest.counts.views
+    return {
+        head: read_flat(folder / stored.file, stored.sha256, stored.dim, count, threads)
+        for head, stored in manifest.heads.items()
+    }
+
+
+def _check(manifest: Manifest, record: VersionRecord, view_ids: NDArray[np.int64]) -> None:
+    remedy = "Run `index verify`, then build the index again or promote another version."
+    if manifest.version != record.version:
+        raise GalleryError(
+            f"The manifest of {record.name} {record.version} hashes to {manifest.version}.", remedy
+        )
+    order = hashlib.sha256(view_ids.astype("<i8").tobytes()).hexdigest()
+    if order != manifest.row_order_sha256:
+        raise GalleryError(
+            f"The database holds the {len(view_ids)} rows of {record.name} {record.version} in "
+            "another order than its manifest.",
+            remedy,
+        )

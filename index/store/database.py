@@ -1,0 +1,111 @@
+"""One engine per database URL, tuned so that SQLite behaves under concurrent readers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from index.home import Home
+from training.errors import GalleryError
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _begin
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A writer takes its lock at once: upgrading a read transaction fails instead of waiting.
+    writes = connection.get_execution_options().get("posebank_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@functools.cache
+def _engine(url: str) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise GalleryError(
+            f"The database URL cannot be used: {error}.",
+            "Use sqlite:///FILE or postgresql://USER@HOST/DATABASE (install posebank[postgres]).",
+        ) from error
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise GalleryError(
+            f"The database {engine.dialect.name!r} is not supported.",
+            "Use sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+        )
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def engine_of(home: Home) -> sa.Engine:
+    """The engine of the home's database, shared by all threads of the process."""
+    return _engine(home.database_url)
+
+
+def close_database(home: Home) -> None:
+    """Give all pooled connections of the home's database back."""
+    engine_of(home).dispose()
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[sa.Connection]:
+    """A connection in one read transaction. Raises GalleryError if the database is away."""
+    with _translated(home), engine_of(home).connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(home: Home) -> Iterator[sa.Connection]:
+    """A connection in one write transaction: all of it happens, or nothing."""
+    with _translated(home), engine_of(home).connect() as connection:
+        connection = connection.execution_options(posebank_writes=True)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def _translated(home: Home) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        shown = sa.make_url(home.database_url).render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise GalleryError(
+            f"The database {shown} failed: {reason}.",
+            "Free space on its disk and repeat."
+            if "full" in reason
+            else "Check POSEBANK_DATABASE_URL and that the database runs and may be written.",
+        ) from error
+
+
+def upsert(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]], *, replace: bool
+) -> None:
+    """Insert ``rows``; where the primary key exists, replace the row or leave it as it is."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    if replace:
+        values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=values)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    connection.execute(statement, rows)

@@ -1,0 +1,61 @@
+"""Bring the database to the newest schema; safe when several processes do it at once."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import sqlalchemy as sa
+
+import index
+from index.home import Home
+from index.store.database import reading, writing
+from training.errors import GalleryError
+
+MIGRATIONS = Path(index.__file__).resolve().parent.parent / "migrations"
+HEAD = "0001"
+_ADVISORY_LOCK = 0x706F7365  # "pose"
+
+
+def migrate(home: Home) -> None:
+    """Upgrade the home's database to the newest schema; nothing happens if it is there already.
+
+    Raises GalleryError if the database is away or was made by a newer Posebank.
+    """
+    with reading(home) as connection:
+        if revision(connection) == HEAD:
+            return
+    with (home.path / "migrate.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with writing(home) as connection:
+            if connection.dialect.name == "postgresql":
+                # Homes on several machines may share one Postgres; the file lock sees only one.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            if revision(connection) != HEAD:
+                _upgrade(connection)
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """The schema revision of the database, or None where there is none yet."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise GalleryError(
+            f"The database schema {revision(connection)!r} is not known to this version.",
+            "Install the newer Posebank that made it, or point POSEBANK_DATABASE_URL elsewhere.",
+        ) from error

@@ -1,0 +1,127 @@
+"""Queries about index versions: which there are, which is current, which rows they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from index.store.database import upsert
+from index.store.tables import (
+    current_versions,
+    index_versions,
+    sequences,
+    thumbnails,
+    version_rows,
+    views,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """One immutable version of an index. ``manifest`` is the text of its manifest.json."""
+
+    id: int
+    name: str
+    version: str
+    manifest: str
+    created_at: datetime
+    promoted_at: datetime | None
+
+    @property
+    def current(self) -> bool:
+        """Whether searches of the index use this version."""
+        return self.promoted_at is not None
+
+
+def list_versions(connection: sa.Connection, name: str | None = None) -> list[VersionRecord]:
+    """All versions, or those of one index: by name, then oldest first."""
+    statement = (
+        sa.select(index_versions, current_versions.c.promoted_at)
+        .outerjoin(current_versions, current_versions.c.version_id == index_versions.c.id)
+        .order_by(index_versions.c.name, index_versions.c.id)
+    )
+    if name is not None:
+        statement = statement.where(index_versions.c.name == name)
+    return [VersionRecord(*row) for row in connection.execute(statement)]
+
+
+def find_version(
+    connection: sa.Connection, name: str, version: str | None = None
+) -> VersionRecord | None:
+    """One version of an index, the current one if ``version`` is None."""
+    for record in list_versions(connection, name):
+        if record.current if version is None else record.version == version:
+            return record
+    return None
+
+
+def add_version(connection: sa.Connection, name: str, version: str, manifest: str) -> int:
+    """Write the version's row, or find it written before; its id."""
+    found = find_version(connection, name, version)
+    if found is not None:
+        connection.execute(
+            sa.update(index_versions)
+            .where(index_versions.c.id == found.id)
+            .values(manifest=manifest)
+        )
+        return found.id
+    result = connection.execute(
+        sa.insert(index_versions).values(
+            name=name, version=version, manifest=manifest, created_at=datetime.now(UTC)
+        )
+    )
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def add_rows(
+    connection: sa.Connection, version_id: int, first_row: int, view_ids: Iterable[int]
+) -> None:
+    """Say which views the rows from ``first_row`` on hold; what was said before stays."""
+    rows = [
+        {"version_id": version_id, "row": first_row + offset, "view_id": int(identity)}
+        for offset, identity in enumerate(view_ids)
+    ]
+    upsert(connection, version_rows, rows, replace=False)
+
+
+def row_view_ids(connection: sa.Connection, version_id: int) -> NDArray[np.int64]:
+    """(N,) int64 view ids in row order."""
+    statement = (
+        sa.select(version_rows.c.view_id)
+        .where(version_rows.c.version_id == version_id)
+        .order_by(version_rows.c.row)
+    )
+    return np.fromiter((row[0] for row in connection.execute(statement)), dtype=np.int64)
+
+
+def make_current(connection: sa.Connection, name: str, version_id: int) -> None:
+    """Let searches of ``name`` use this version from now on."""
+    row = {"name": name, "version_id": version_id, "promoted_at": datetime.now(UTC)}
+    upsert(connection, current_versions, [row], replace=True)
+
+
+def delete_version(connection: sa.Connection, record: VersionRecord) -> int:
+    """Forget a version, and the views that no other version holds; how many views went."""
+    connection.execute(
+        sa.delete(current_versions).where(current_versions.c.version_id == record.id)
+    )
+    orphans = (
+        sa.select(version_rows.c.view_id)
+        .where(version_rows.c.version_id == record.id)
+        .except_(sa.select(version_rows.c.view_id).where(version_rows.c.version_id != record.id))
+        .scalar_subquery()
+    )
+    connection.execute(sa.delete(thumbnails).where(thumbnails.c.view_id.in_(orphans)))
+    count = connection.execute(sa.delete(views).where(views.c.id.in_(orphans))).rowcount
+    connection.execute(sa.delete(version_rows).where(version_rows.c.version_id == record.id))
+    connection.execute(sa.delete(index_versions).where(index_versions.c.id == record.id))
+    used = sa.select(views.c.sequence_id).scalar_subquery()
+    connection.execute(sa.delete(sequences).where(sequences.c.id.not_in(used)))
+    return count

@@ -1,0 +1,133 @@
+"""Queries about views and their thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from index.store.database import upsert
+from index.store.stored_view import StoredView, stored_view, view_key
+from index.store.tables import index_versions, sequences, thumbnails, version_rows, views
+from training.errors import GalleryError
+
+CHUNK = 500
+"""Values bound in one IN list; SQLite's oldest limit is 999."""
+
+
+def fetch_views(connection: sa.Connection, ids: Sequence[int]) -> dict[int, StoredView]:
+    """The views with these ids; ids that the store does not know are absent."""
+    found = {}
+    for part in _chunks(ids):
+        statement = (
+            sa.select(views, sequences.c.dataset, sequences.c.name, sequences.c.split)
+            .join(sequences, sequences.c.id == views.c.sequence_id)
+            .where(views.c.id.in_(part))
+        )
+        for row in connection.execute(statement):
+            found[row.id] = stored_view(row)
+    return found
+
+
+def fetch_thumbnail(connection: sa.Connection, identity: int) -> bytes | None:
+    """The JPEG of a view's crop, longest side at most 160 px, or None."""
+    statement = sa.select(thumbnails.c.jpeg).where(thumbnails.c.view_id == identity)
+    found = connection.execute(statement).scalar()
+    return None if found is None else bytes(found)
+
+
+def delete_views(connection: sa.Connection, ids: Sequence[int]) -> int:
+    """Forget these views and their thumbnails; how many there were.
+
+    Their vectors stay in the immutable snapshots, but searches no longer return them.
+    """
+    count = 0
+    for part in _chunks(ids):
+        connection.execute(sa.delete(thumbnails).where(thumbnails.c.view_id.in_(part)))
+        count += connection.execute(sa.delete(views).where(views.c.id.in_(part))).rowcount
+    return count
+
+
+def store_views(
+    connection: sa.Connection,
+    index_name: str,
+    sequence_rows: list[dict[str, Any]],
+    view_rows: list[dict[str, Any]],
+    jpegs: list[bytes],
+) -> None:
+    """Write sequences, views and their thumbnails, replacing what this index said before.
+
+    Raises GalleryError where a view of another index has the same identity and other metadata,
+    or where two different views hash to one id.
+    """
+    _refuse_conflicts(connection, index_name, sequence_rows, view_rows)
+    upsert(connection, sequences, sequence_rows, replace=True)
+    upsert(connection, views, view_rows, replace=True)
+    pairs = zip(view_rows, jpegs, strict=True)
+    rows = [{"view_id": row["id"], "jpeg": jpeg} for row, jpeg in pairs]
+    upsert(connection, thumbnails, rows, replace=True)
+
+
+def _refuse_conflicts(
+    connection: sa.Connection,
+    index_name: str,
+    sequence_rows: list[dict[str, Any]],
+    view_rows: list[dict[str, Any]],
+) -> None:
+    names = {row["id"]: row for row in sequence_rows}
+    wanted = {row["id"]: row for row in view_rows}
+    for part in _chunks(list(wanted)):
+        statement = (
+            sa.select(
+                views.c.id,
+                views.c.frame,
+                views.c.instance,
+                views.c.fingerprint,
+                sequences.c.dataset,
+                sequences.c.name,
+            )
+            .join(sequences, sequences.c.id == views.c.sequence_id)
+            .where(views.c.id.in_(part))
+        )
+        changed = []
+        for old in connection.execute(statement):
+            new = wanted[old.id]
+            sequence = names[new["sequence_id"]]
+            identity = (sequence["dataset"], sequence["name"], new["frame"], new["instance"])
+            if identity != (old.dataset, old.name, old.frame, old.instance):
+                raise GalleryError(
+                    f"Two different views share the id {view_key(old.id)}: {identity} and "
+                    f"{(old.dataset, old.name, old.frame, old.instance)}.",
+                    "Rename one of the two sequences or instances.",
+                )
+            if new["fingerprint"] != old.fingerprint:
+                changed.append(old.id)
+        owner = _other_owner(connection, index_name, changed)
+        if owner:
+            sequence = names[wanted[owner[1]]["sequence_id"]]
+            raise GalleryError(
+                f"Sequence {sequence['name']!r} of dataset {sequence['dataset']!r} differs from "
+                f"the one that index {owner[0]!r} holds under the same name.",
+                "Give this data its own name with --dataset, or drop that index first.",
+            )
+
+
+def _other_owner(
+    connection: sa.Connection, index_name: str, ids: list[int]
+) -> tuple[str, int] | None:
+    if not ids:
+        return None
+    statement = (
+        sa.select(index_versions.c.name, version_rows.c.view_id)
+        .join(version_rows, version_rows.c.version_id == index_versions.c.id)
+        .where(index_versions.c.name != index_name, version_rows.c.view_id.in_(ids))
+        .limit(1)
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else (row[0], row[1])
+
+
+def _chunks(values: Sequence[int]) -> Iterator[list[int]]:
+    for start in range(0, len(values), CHUNK):
+        yield [int(value) for value in values[start : start + CHUNK]]

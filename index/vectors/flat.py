@@ -1,0 +1,122 @@
+"""The exact index: FAISS inner product over all rows, on a GPU where FAISS finds one."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.files import sha256_of
+from training.errors import GalleryError
+
+# By default FAISS leaves batches under 128000 values to loops that are ten times slower.
+faiss.cvar.distance_compute_blas_threshold = 1
+
+_HEADER_BYTES = 4096
+
+
+class FlatIndex:
+    """Exact inner-product search; ``threads`` bounds the cores one search may use."""
+
+    def __init__(self, index: Any, threads: int | None = None) -> None:
+        self._index = index
+        self._threads = threads
+        self._gpu = _on_gpu(index)
+        self._gpu_lock = threading.Lock()
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32], threads: int | None = None) -> FlatIndex:
+        """An index in memory over ``vectors`` (N, dim) float32."""
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+        return cls(index, threads)
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a vector."""
+        return int(self._index.d)
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return int(self._index.ntotal)
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The ``k`` best rows of every query; see ``VectorIndex.search``."""
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        k = min(k, self.size)
+        if k == 0 or len(queries) == 0:
+            empty = (len(queries), k)
+            return np.zeros(empty, np.float32), np.full(empty, -1, np.int64)
+        if self._threads is not None:
+            faiss.omp_set_num_threads(self._threads)  # OpenMP keeps this per calling thread
+        if mask is not None:
+            bits = np.packbits(mask, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
+            allowed = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+            similarity, rows = self._index.search(queries, k, params=allowed)
+        elif self._gpu is not None and k <= 2048:  # the limit of FAISS on a GPU
+            with self._gpu_lock:  # its scratch memory serves one search at a time
+                similarity, rows = self._gpu.search(queries, k)
+        else:
+            similarity, rows = self._index.search(queries, k)
+        return similarity, rows
+
+
+def _on_gpu(index: Any) -> Any | None:
+    """A copy on the first GPU, or None where this FAISS has no GPU to use."""
+    if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
+        return None
+    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
+
+
+class FlatWriter:
+    """Collects vectors part by part and writes them as one FAISS file."""
+
+    def __init__(self, dim: int) -> None:
+        self._index = faiss.IndexFlatIP(dim)
+
+    def add(self, vectors: NDArray[np.float32]) -> None:
+        """Append rows (n, dim) float32."""
+        self._index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def write(self, path: Path) -> None:
+        """Write the file. Raises OSError where the disk does not take it."""
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:  # FAISS reports a full disk as a bare RuntimeError
+            raise OSError(28 if "No space" in str(error) else 5, str(error), str(path)) from error
+
+
+def read_flat(
+    path: Path, sha256: str, dim: int, count: int, threads: int | None = None
+) -> FlatIndex:
+    """The index in a file of ``count`` rows whose SHA-256 must be ``sha256``.
+
+    The hash is checked before FAISS reads a byte, because a crafted file can corrupt memory.
+    Raises GalleryError if the file is missing, was changed or holds something else.
+    """
+    remedy = "Build the index again, or promote another version."
+    found = sha256_of(path)
+    if found != sha256:
+        raise GalleryError(
+            f"{path} has SHA-256 {found[:12]}… where the manifest says {sha256[:12]}….", remedy
+        )
+    faiss.set_deserialization_vector_byte_limit(4 * dim * count + _HEADER_BYTES)
+    try:
+        index = faiss.read_index(str(path))
+    except RuntimeError as error:
+        raise GalleryError(f"FAISS cannot read {path}: {error}.", remedy) from error
+    if index.d != dim or index.ntotal != count:
+        raise GalleryError(
+            f"{path} holds {index.ntotal} vectors of {index.d} dimensions where the manifest "
+            f"says {count} of {dim}.",
+            remedy,
+        )
+    return FlatIndex(index, threads)
