@@ -1,0 +1,61 @@
+"""Exact nearest neighbours and rankings over embeddings, in chunks of one matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.evaluation.metrics import ranking_scores
+
+Vectors = NDArray[np.float32]
+Rows = NDArray[np.intp]
+PairMask = Callable[[Rows], NDArray[np.bool_]]
+"""Query rows (q,) to a (q, G) bool mask over the gallery."""
+
+ENTRIES_AT_ONCE = 1 << 23
+"""Similarities held at once: 32 MiB in float32, a few times that while a chunk is sorted."""
+
+
+def similarity_chunks(query: Vectors, gallery: Vectors) -> Iterator[tuple[Rows, Vectors]]:
+    """Yields query rows (q,) and their inner products (q, G) float32 with the whole gallery."""
+    step = max(1, ENTRIES_AT_ONCE // max(1, len(gallery)))
+    for start in range(0, len(query), step):
+        rows = np.arange(start, min(start + step, len(query)), dtype=np.intp)
+        yield rows, query[rows] @ gallery.T
+
+
+def nearest(query: Vectors, gallery: Vectors, allowed: PairMask | None = None) -> NDArray[np.int64]:
+    """(Q,) gallery row of the most similar allowed view of each query; -1 where none is allowed.
+
+    ``query`` (Q, dim) and ``gallery`` (G, dim) are L2-normalised. The first of equals wins.
+    """
+    best = np.full(len(query), -1, dtype=np.int64)
+    if len(gallery) == 0:
+        return best
+    for rows, similarity in similarity_chunks(query, gallery):
+        if allowed is None:
+            best[rows] = similarity.argmax(axis=1)
+            continue
+        mask = allowed(rows)
+        column = np.where(mask, similarity, -np.inf).argmax(axis=1)
+        best[rows] = np.where(mask.any(axis=1), column, -1)
+    return best
+
+
+def rank_gallery(
+    query: Vectors, gallery: Vectors, positive: PairMask, allowed: PairMask
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(Q,) average precision and (Q,) rank-1 of each query; NaN where it has no allowed positive.
+
+    See ``metrics.ranking_scores`` for the formulas.
+    """
+    average_precision = np.full(len(query), np.nan)
+    rank1 = np.full(len(query), np.nan)
+    if len(gallery):
+        for rows, similarity in similarity_chunks(query, gallery):
+            average_precision[rows], rank1[rows] = ranking_scores(
+                similarity, positive(rows), allowed(rows)
+            )
+    return average_precision, rank1
