@@ -29,7 +29,7 @@ from index.evaluation.objectron_pose import (
 )
 from index.evaluation.reid import evaluate_reid
 from index.evaluation.sampling import Rows, sample_rows, sequence_subset
-from index.geometry.fit import REASONS
+from index.geometry import REASONS
 from training.errors import DataError
 
 HIT_IOU = 0.5

@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.views import ViewTable
-from index.geometry.fit import FittedBoxes, QueryView, ReferenceViews, fit_boxes
-from index.geometry.iou import iou_3d_pairs, symmetric_iou
+from index.geometry import (
+    FittedBoxes,
+    QueryView,
+    ReferenceViews,
+    fit_boxes,
+    iou_3d_pairs,
+    symmetric_iou,
+)
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
