@@ -8,20 +8,17 @@ Where a plane is missing, ours: turn with the viewing ray, keep the size, move a
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from index.geometry.box import UNIT_BOX, clip_bbox
+from index.geometry.box import UNIT_BOX
 from index.geometry.camera import project, rays
+from index.geometry.pairs import Pairs, Rows
 from index.geometry.placement import HangingBoxes, move_to_size, scale_and_snap
 from index.geometry.plane import PARALLEL_BELOW, rotation_between, signed_distance
 from index.geometry.views import (
     BOX_BEHIND_CAMERA,
     BOX_OUTSIDE_IMAGE,
-    DEGENERATE_QUERY,
-    DEGENERATE_REFERENCE,
     OK,
     OPPOSITE_NORMALS,
     PLANE_BEHIND_CAMERA,
@@ -32,7 +29,6 @@ from index.geometry.views import (
 )
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.bool_]
 
 
 def fit_boxes(
@@ -44,169 +40,103 @@ def fit_boxes(
     one); ``clip_to_image`` clips all 2-D boxes to their images before their sizes are compared
     (released code). Never NaN: see FittedBoxes. Raises ValueError for arrays of other shapes.
     """
-    r = _float_arrays(references)
-    q = _query_rows(query, len(r.translation))
-    if clip_to_image:
-        q = replace(q, bbox_xyxy=clip_bbox(q.bbox_xyxy, q.image_size))
-        r = replace(r, bbox_xyxy=clip_bbox(r.bbox_xyxy, r.image_size))
-    count = len(r.translation)
-    fitted = FittedBoxes(
-        rotation=np.zeros((count, 3, 3)),
-        translation=np.zeros((count, 3)),
-        scale=np.zeros((count, 3)),
-        reason=np.where(_sound_references(r), OK, DEGENERATE_REFERENCE),
-        grounded=np.zeros(count, dtype=np.bool_),
-    )
-    fitted.reason[~_sound_queries(q)] = DEGENERATE_QUERY
-    rows = np.nonzero(fitted.reason == OK)[0]
-    if rows.size:
-        _fit_sound_rows(
-            fitted, rows, _take_query(q, rows), _take_references(r, rows), steps, clip_to_image
-        )
+    pairs = Pairs.of(query, references, clip_to_image)
+    reason = pairs.reasons(query_has_plane=query.plane_normal is not None)
+    fitted = FittedBoxes.none(reason)
+    rows = _where(reason == OK)
+    if rows is not None:
+        _fit_sound(fitted, rows, pairs.take(rows), steps, clip_to_image)
     return fitted
 
 
-def _fit_sound_rows(
-    fitted: FittedBoxes,
-    rows: NDArray[np.intp],
-    q: QueryView,
-    r: ReferenceViews,
-    steps: int,
-    clip_to_image: bool,
+def _fit_sound(
+    fitted: FittedBoxes, rows: Rows, pairs: Pairs, steps: int, clip_to_image: bool
 ) -> None:
-    """Writes rows of ``fitted``; q and r hold those rows alone."""
-    ray = _centre_ray(q, r)
-    turn_from, turn_to = r.translation, ray
-    grounded = np.zeros(len(rows), dtype=np.bool_)
-    if q.plane_center is not None and q.plane_normal is not None:
-        grounded = _is_plane(r.plane_center, r.plane_normal)
-        turn_from = np.where(grounded[:, None], r.plane_normal, turn_from)
-        turn_to = np.where(grounded[:, None], q.plane_normal, turn_to)
-    turn, opposite = rotation_between(turn_from, turn_to)
-    rotation = turn @ r.rotation
-    corners = (UNIT_BOX[1:] * r.scale[:, None]) @ rotation.transpose(0, 2, 1)
-    boxes = HangingBoxes.of(corners, ray, q.K, q.image_size if clip_to_image else None)
-    crop_diagonal = _diagonal(q.bbox_xyxy)
-    factor, depth = np.ones(len(rows)), np.ones(len(rows))
+    """Fills these rows of ``fitted``, which ``pairs`` holds alone."""
+    ray = _centre_rays(pairs)
+    grounded = pairs.have_planes()
+    turn, opposite = rotation_between(
+        np.where(grounded[:, None], pairs.plane_normal, pairs.translation),
+        np.where(grounded[:, None], pairs.q_plane_normal, ray),
+    )
+    rotation = turn @ pairs.rotation
+    boxes = HangingBoxes.of(
+        (UNIT_BOX[1:] * pairs.scale[:, None]) @ rotation.transpose(0, 2, 1),
+        ray,
+        pairs.q_intrinsics,
+        pairs.q_image_size if clip_to_image else None,
+    )
+    factor, depth = np.ones(len(ray)), np.ones(len(ray))
     reason = np.where(opposite, OPPOSITE_NORMALS, OK)
-    at = np.nonzero(grounded)[0]
-    if at.size:
-        assert q.plane_center is not None
-        assert q.plane_normal is not None
-        up = q.plane_normal[at] / np.linalg.norm(q.plane_normal[at], axis=1, keepdims=True)
-        height = np.abs(signed_distance(r.translation[at], r.plane_center[at], r.plane_normal[at]))
-        ray_up = np.einsum("ni,ni->n", ray[at], up)
-        parallel = np.abs(ray_up) < PARALLEL_BELOW * np.linalg.norm(ray[at], axis=1)
-        factor[at], depth[at] = scale_and_snap(
-            boxes.at(at),
-            crop_diagonal[at],
-            np.einsum("ni,ni->n", q.plane_center[at], up),
-            np.where(parallel, 1.0, ray_up),
-            height,
-            steps,
+    on_plane, elsewhere = _where(grounded), _where(~grounded)
+    if on_plane is not None:
+        factor[on_plane], depth[on_plane], parallel = _stand(
+            pairs.take(on_plane), ray[on_plane], boxes.take(on_plane), steps
         )
-        reason[at[parallel]] = RAY_PARALLEL_TO_PLANE
-    at = np.nonzero(~grounded)[0]
-    if at.size:
-        # Similar triangles, by focal lengths and by the diagonals of the two crops.
-        guess = r.translation[at, 2] * (_diagonal(r.bbox_xyxy[at]) / crop_diagonal[at])
-        guess *= q.K[at, 1, 1] / r.K[at, 1, 1]
-        depth[at] = move_to_size(boxes.at(at), crop_diagonal[at], guess, steps)
+        reason[on_plane] = np.where(parallel, RAY_PARALLEL_TO_PLANE, reason[on_plane])
+    if elsewhere is not None:
+        depth[elsewhere] = _hang(pairs.take(elsewhere), boxes.take(elsewhere), steps)
     _, in_front, in_image = boxes.diagonal(factor, depth)
     for wrong, code in (
         (depth <= 0.0, PLANE_BEHIND_CAMERA),
         (~in_front, BOX_BEHIND_CAMERA),
         (~in_image, BOX_OUTSIDE_IMAGE),
     ):
-        reason[(reason == OK) & wrong] = code
+        reason[wrong & (reason == OK)] = code
     done = reason == OK
     fitted.reason[rows] = reason
-    fitted.rotation[rows[done]] = rotation[done]
-    fitted.translation[rows[done]] = ray[done] * depth[done, None]
-    fitted.scale[rows[done]] = r.scale[done] * factor[done, None]
-    fitted.grounded[rows[done]] = grounded[done]
+    fitted.grounded[rows] = grounded & done
+    fitted.rotation[rows] = np.where(done[:, None, None], rotation, 0.0)
+    fitted.translation[rows] = np.where(done[:, None], ray * depth[:, None], 0.0)
+    fitted.scale[rows] = np.where(done[:, None], pairs.scale * factor[:, None], 0.0)
 
 
-def _centre_ray(q: QueryView, r: ReferenceViews) -> Array:
-    """(N, 3), z = 1: through where the query's crop has its centre as the neighbour's crop has."""
-    centre_r = project(r.K, r.translation[:, None])[:, 0]
-    low_r, low_q = r.bbox_xyxy[:, :2], q.bbox_xyxy[:, :2]
-    size_r, size_q = r.bbox_xyxy[:, 2:] - low_r, q.bbox_xyxy[:, 2:] - low_q
-    offset = (centre_r - (low_r + size_r / 2.0)) / size_r
-    return rays(q.K, low_q + size_q / 2.0 + offset * size_q)
-
-
-def _sound_references(r: ReferenceViews) -> Rows:
-    finite = np.isfinite(
-        np.concatenate(
-            [r.rotation.reshape(-1, 9), r.translation, r.scale, r.bbox_xyxy, r.K.reshape(-1, 9)],
-            axis=1,
-        )
-    ).all(axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(
-            finite
-            & (r.scale > 0.0).all(axis=1)
-            & (r.translation[:, 2] > 0.0)
-            & (r.bbox_xyxy[:, 2:] > r.bbox_xyxy[:, :2]).all(axis=1)
-            & (r.K[:, 0, 0] > 0.0)
-            & (r.K[:, 1, 1] > 0.0)
-        )
-
-
-def _sound_queries(q: QueryView) -> Rows:
-    sound = (
-        np.isfinite(q.bbox_xyxy).all(axis=1)
-        & np.isfinite(q.K).all(axis=(1, 2))
-        & (q.bbox_xyxy[:, 2:] > q.bbox_xyxy[:, :2]).all(axis=1)
-        & (q.K[:, 0, 0] > 0.0)
-        & (q.K[:, 1, 1] > 0.0)
+def _centre_rays(pairs: Pairs) -> Array:
+    """(N, 3), z = 1: through the point that lies in the query's 2-D box as the neighbour's box
+    centre lies in its own."""
+    centre = project(pairs.intrinsics, pairs.translation[:, None])[:, 0]
+    size, q_size = pairs.bbox[:, 2:] - pairs.bbox[:, :2], pairs.q_bbox[:, 2:] - pairs.q_bbox[:, :2]
+    return rays(
+        pairs.q_intrinsics, pairs.q_bbox[:, :2] + (centre - pairs.bbox[:, :2]) / size * q_size
     )
-    if q.plane_center is not None and q.plane_normal is not None:
-        sound &= _is_plane(q.plane_center, q.plane_normal)
-    return np.asarray(sound)
 
 
-def _is_plane(center: Array, normal: Array) -> Rows:
-    finite = np.isfinite(center).all(axis=1) & np.isfinite(normal).all(axis=1)
-    return np.asarray(finite & (np.abs(normal).max(axis=1) > 0.0))
+def _stand(
+    pairs: Pairs, ray: Array, boxes: HangingBoxes, steps: int
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """``(factor, depth, parallel)`` of boxes standing on the query's plane."""
+    normal = pairs.q_plane_normal
+    up = normal / np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None]
+    ray_up = np.einsum("ni,ni->n", ray, up)
+    parallel = np.abs(ray_up) < PARALLEL_BELOW * np.sqrt(np.einsum("ni,ni->n", ray, ray))
+    factor, depth = scale_and_snap(
+        boxes,
+        _diagonal(pairs.q_bbox),
+        np.einsum("ni,ni->n", pairs.q_plane_center, up),
+        np.where(parallel, 1.0, ray_up),
+        np.abs(signed_distance(pairs.translation, pairs.plane_center, pairs.plane_normal)),
+        steps,
+    )
+    return factor, depth, parallel
+
+
+def _hang(pairs: Pairs, boxes: HangingBoxes, steps: int) -> Array:
+    """(N,) depth of boxes that keep their size."""
+    diagonal = _diagonal(pairs.q_bbox)
+    # The first guess is by similar triangles: focal lengths and the diagonals of the two crops.
+    guess = pairs.translation[:, 2] * _diagonal(pairs.bbox) / diagonal
+    return move_to_size(
+        boxes, diagonal, guess * pairs.q_intrinsics[:, 1, 1] / pairs.intrinsics[:, 1, 1], steps
+    )
 
 
 def _diagonal(bbox_xyxy: Array) -> Array:
-    return np.asarray(np.hypot(*(bbox_xyxy[:, 2:] - bbox_xyxy[:, :2]).T))
+    return np.hypot(bbox_xyxy[:, 2] - bbox_xyxy[:, 0], bbox_xyxy[:, 3] - bbox_xyxy[:, 1])
 
 
-def _query_rows(query: QueryView, count: int) -> QueryView:
-    def rows(values: Array, *shape: int) -> Array:
-        return np.broadcast_to(np.asarray(values, dtype=np.float64), (count, *shape))
-
-    center, normal = query.plane_center, query.plane_normal
-    return QueryView(
-        bbox_xyxy=rows(query.bbox_xyxy, 4),
-        K=rows(query.K, 3, 3),
-        image_size=rows(query.image_size, 2),
-        plane_center=None if center is None or normal is None else rows(center, 3),
-        plane_normal=None if center is None or normal is None else rows(normal, 3),
-    )
-
-
-def _float_arrays(references: ReferenceViews) -> ReferenceViews:
-    arrays = {
-        field.name: np.asarray(getattr(references, field.name), dtype=np.float64)
-        for field in fields(references)
-    }
-    return ReferenceViews(**arrays)
-
-
-def _take_query(q: QueryView, rows: NDArray[np.intp]) -> QueryView:
-    return QueryView(
-        q.bbox_xyxy[rows],
-        q.K[rows],
-        q.image_size[rows],
-        None if q.plane_center is None else q.plane_center[rows],
-        None if q.plane_normal is None else q.plane_normal[rows],
-    )
-
-
-def _take_references(r: ReferenceViews, rows: NDArray[np.intp]) -> ReferenceViews:
-    return ReferenceViews(*(getattr(r, field.name)[rows] for field in fields(r)))
+def _where(mask: NDArray[np.bool_]) -> Rows | None:
+    """The rows of a mask: None for none, a slice (no copies) for all."""
+    if mask.all():
+        return slice(None) if mask.size else None
+    rows = np.nonzero(mask)[0]
+    return rows if rows.size else None

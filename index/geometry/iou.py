@@ -19,7 +19,10 @@ CHUNK: Final = 2048
 """Pairs intersected at a time: the working set stays within a few MB whatever N × M is."""
 
 TOUCHING: Final = 1e-12
-"""Overlap, as a share of the larger box's edge, below which two boxes only touch."""
+"""Overlap, as a share of the larger box, below which two boxes only touch."""
+
+FLAT: Final = 1e-12
+"""Volume over the product of the edges at or below which a box is flat; 1 for right angles."""
 
 
 def iou_3d(
@@ -138,7 +141,7 @@ def _iou(A: Array, a: Array, B: Array, b: Array, i: NDArray[np.intp], j: NDArray
 
 def _iou_chunk(A: Array, a: Array, B: Array, b: Array) -> Array:
     det_a, det_b = _determinant(A), _determinant(B)
-    solid = np.minimum(np.abs(det_a), np.abs(det_b)) > 0.0
+    solid = (np.abs(det_a) > FLAT * _edge_product(A)) & (np.abs(det_b) > FLAT * _edge_product(B))
     # The larger box is the cube: coordinates stay small, and IoU(a, b) is IoU(b, a) to the bit.
     swap = np.abs(det_b) > np.abs(det_a)
     large = np.where(swap[:, None, None], B, A)
@@ -185,6 +188,10 @@ def _determinant(M: Array) -> Array:
         - M[:, 0, 1] * (M[:, 1, 0] * M[:, 2, 2] - M[:, 1, 2] * M[:, 2, 0])
         + M[:, 0, 2] * (M[:, 1, 0] * M[:, 2, 1] - M[:, 1, 1] * M[:, 2, 0])
     )
+
+
+def _edge_product(M: Array) -> Array:
+    return np.asarray(np.sqrt(np.square(M).sum(axis=1)).prod(axis=1))
 
 
 def _adjugate(M: Array) -> Array:

@@ -16,7 +16,10 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 
 NEAREST_M: Final = 1e-6
-"""Depth in metres below which a corner counts as at the camera."""
+"""Depth in metres below which a point counts as at the camera."""
+
+SMALLEST_SIDE_PX: Final = 1e-6
+"""Side of a 2-D box in pixels below which it has no area."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +41,7 @@ class HangingBoxes:
         limit = None if image_size is None else image_size.T - 0.5
         return cls(shape, np.ascontiguousarray((ray[:, None] @ Kt).transpose(2, 1, 0)), limit)
 
-    def at(self, rows: NDArray[np.intp]) -> HangingBoxes:
+    def take(self, rows: NDArray[np.intp] | slice) -> HangingBoxes:
         """These boxes alone."""
         limit = None if self.limit is None else self.limit[:, rows]
         return HangingBoxes(self.shape[:, :, rows], self.ray[:, :, rows], limit)
@@ -57,7 +60,7 @@ class HangingBoxes:
             low = np.minimum(np.maximum(low, -0.5), self.limit)
             high = np.minimum(np.maximum(high, -0.5), self.limit)
         side = high - low
-        in_image = np.asarray((side > 0.0).all(axis=0)) | ~in_front
+        in_image = np.asarray((side > SMALLEST_SIDE_PX).all(axis=0)) | ~in_front
         diagonal = np.sqrt(np.square(side).sum(axis=0))
         return np.where(in_front & in_image, diagonal, 1.0), in_front, in_image
 

@@ -85,6 +85,18 @@ class FittedBoxes:
     reason: NDArray[np.int64]
     grounded: NDArray[np.bool_]
 
+    @classmethod
+    def none(cls, reason: NDArray[np.int64]) -> FittedBoxes:
+        """Zeros in every row, with these reasons."""
+        count = len(reason)
+        return cls(
+            rotation=np.zeros((count, 3, 3)),
+            translation=np.zeros((count, 3)),
+            scale=np.zeros((count, 3)),
+            reason=reason,
+            grounded=np.zeros(count, dtype=np.bool_),
+        )
+
     @property
     def ok(self) -> NDArray[np.bool_]:
         """(N,) rows that hold a box."""
