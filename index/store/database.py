@@ -13,6 +13,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from index.home import Home
 from training.errors import GalleryError
 
+ADVISORY_LOCK = 0x706F7365  # "pose"
+
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _begin
@@ -89,6 +91,15 @@ def _translated(home: Home) -> Iterator[None]:
             if "full" in reason
             else "Check POSEBANK_DATABASE_URL and that the database runs and may be written.",
         ) from error
+
+
+def one_writer(connection: sa.Connection) -> None:
+    """Let no second writer in until the transaction ends, as SQLite does by itself.
+
+    Two builds that touch the same views in different order would deadlock in Postgres.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
 
 
 def upsert(

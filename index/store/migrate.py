@@ -9,12 +9,11 @@ import sqlalchemy as sa
 
 import index
 from index.home import Home
-from index.store.database import reading, writing
+from index.store.database import one_writer, reading, writing
 from training.errors import GalleryError
 
 MIGRATIONS = Path(index.__file__).resolve().parent.parent / "migrations"
 HEAD = "0001"
-_ADVISORY_LOCK = 0x706F7365  # "pose"
 
 
 def migrate(home: Home) -> None:
@@ -28,9 +27,8 @@ def migrate(home: Home) -> None:
     with (home.path / "migrate.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with writing(home) as connection:
-            if connection.dialect.name == "postgresql":
-                # Homes on several machines may share one Postgres; the file lock sees only one.
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            # Homes on several machines may share one Postgres; the file lock sees only one.
+            one_writer(connection)
             if revision(connection) != HEAD:
                 _upgrade(connection)
 

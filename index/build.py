@@ -1,0 +1,115 @@
+"""The batch job from annotated frames to the current version of an index.
+
+A log of idempotent shards: killed anywhere, the same command goes on where it stopped and ends
+in the same version, byte for byte.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.building.assemble import assemble
+from index.building.embed import EncoderLike, embed_missing
+from index.building.lock import exclusive
+from index.building.plan import Plan, Source, make_plan
+from index.building.progress import Observer, Silent, StageClock
+from index.building.publish import publish
+from index.building.shards import BrokenShardError
+from index.files import disk_errors
+from index.home import Home
+from index.manifest import Manifest, Options
+from index.store.migrate import migrate
+from training.data.readers import open_reader
+from training.errors import GalleryError
+
+DEFAULT_FPS = 5.0
+"""Frames a second that are kept of a video (paper: about 5); turntables are kept whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """The version that is now current. ``seconds`` per stage: decode, encode, disk and total."""
+
+    name: str
+    version: str
+    folder: Path
+    manifest: Manifest
+    seconds: dict[str, float]
+
+
+def build_index(
+    home: Home,
+    name: str,
+    sources: Sequence[Source | tuple[Path, str | None]],
+    encoder: EncoderLike,
+    *,
+    encoder_folder: Path | None = None,
+    split: str | None = None,
+    fps: float | None = DEFAULT_FPS,
+    stride: int = 1,
+    observer: Observer | None = None,
+) -> BuildResult:
+    """Embed every view of the sources with all heads and make the result current.
+
+    ``sources`` are readers or (root, kind) pairs; ``fps`` thins videos (None keeps all frames);
+    ``stride`` then keeps every n-th frame. Raises GalleryError, DataError, EncoderError; the
+    version that was current stays so on any error.
+    """
+    if stride < 1 or (fps is not None and not fps > 0):
+        raise GalleryError(
+            f"stride {stride} and fps {fps} select no frames.", "Use a stride of 1 or more."
+        )
+    options = Options(split=split, fps=fps, stride=stride)
+    folder = home.index_folder(name)
+    observer = observer or Silent()
+    clock = StageClock()
+    start = time.perf_counter()
+    migrate(home)
+    with exclusive(folder), disk_errors(folder):
+        observer.step("reading annotations")
+        readers = [open_reader(*item) if isinstance(item, tuple) else item for item in sources]
+        plan = make_plan(readers, encoder.identity, options)
+        work = folder / ".work" / plan.digest
+        work.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                manifest = _finish(
+                    home, plan, work, encoder, encoder_folder, options, observer, clock
+                )
+                break
+            except BrokenShardError as broken:
+                broken.path.unlink(missing_ok=True)
+        shutil.rmtree(work.parent, ignore_errors=True)
+    seconds = {**clock.seconds, "total": time.perf_counter() - start}
+    return BuildResult(name, manifest.version, folder / manifest.version, manifest, seconds)
+
+
+def _finish(
+    home: Home,
+    plan: Plan,
+    work: Path,
+    encoder: EncoderLike,
+    encoder_folder: Path | None,
+    options: Options,
+    observer: Observer,
+    clock: StageClock,
+) -> Manifest:
+    embed_missing(plan, work, encoder, observer, clock)
+    with clock.stage("disk"):
+        observer.step("writing vectors")
+        manifest = assemble(
+            plan,
+            work,
+            work.parent.parent,
+            encoder_identity=encoder.identity,
+            heads=encoder.heads,
+            options=options,
+            encoder_folder=encoder_folder,
+        )
+        observer.step("writing metadata")
+        publish(home, plan, work, manifest)
+    return manifest

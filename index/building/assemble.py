@@ -1,0 +1,192 @@
+"""From shards to a version folder: vectors, ids and the manifest, synced and renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.building.plan import Plan, relative
+from index.building.shards import ShardFile, shard_path
+from index.files import sha256_of, sync, write_atomically
+from index.manifest import (
+    FILE,
+    FORMAT,
+    Counts,
+    EncoderStamp,
+    HeadFile,
+    Hints,
+    Manifest,
+    Options,
+    Report,
+    Skipped,
+)
+from index.store.stored_view import sequence_row, view_row
+from index.vectors import FlatWriter
+from training.errors import GalleryError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShardRows:
+    """The database rows of one shard, in row order; ``jpegs`` belong to ``views``."""
+
+    sequences: list[dict[str, Any]]
+    views: list[dict[str, Any]]
+    jpegs: list[bytes]
+
+
+def shard_rows(plan: Plan, work: Path) -> Iterator[ShardRows]:
+    """The rows of every shard of a finished plan. Raises BrokenShardError."""
+    for number in range(len(plan.shards)):
+        shard = ShardFile(shard_path(work, number))
+        positions, sizes = shard.positions()
+        views = [
+            view_row(plan.sequences[p], plan.sequences[p].views[v], width, height)
+            for (p, v), (width, height) in zip(positions.tolist(), sizes.tolist(), strict=True)
+        ]
+        used = sorted(set(positions[:, 0].tolist()))
+        yield ShardRows([sequence_row(plan.sequences[p]) for p in used], views, list(shard.jpegs()))
+
+
+def assemble(
+    plan: Plan,
+    work: Path,
+    target: Path,
+    *,
+    encoder_identity: str,
+    heads: Mapping[str, int],
+    options: Options,
+    encoder_folder: Path | None,
+) -> Manifest:
+    """Write the version below ``target``, the index's folder, and return its manifest.
+
+    A version folder that is there and whole is kept. Raises BrokenShardError, OSError, and
+    GalleryError if no view could be used.
+    """
+    staging = work / "staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    tally = _tally(plan, work)
+    if not len(tally.ids):
+        reason = tally.skipped[0].reason if tally.skipped else "there were none"
+        raise GalleryError(
+            f"No view could be used. The first reason: {reason}", "Correct the data and repeat."
+        )
+    np.save(staging / "ids.npy", tally.ids)
+    manifest = Manifest(
+        format=FORMAT,
+        name=target.name,
+        metric="inner product of L2-normalised vectors",
+        encoder=EncoderStamp(identity=encoder_identity),
+        heads={
+            head: _write_head(plan, work, staging, head, dim) for head, dim in sorted(heads.items())
+        },
+        ids_sha256=sha256_of(staging / "ids.npy"),
+        row_order_sha256=row_order(tally.ids),
+        metadata_sha256=tally.metadata_sha256,
+        counts=tally.counts,
+        options=options,
+        report=Report(
+            read=len(plan.sequences) - sum(item.views is None for item in tally.skipped),
+            skipped=(*plan.skipped, *tally.skipped),
+            notes=plan.notes,
+        ),
+        hints=Hints(
+            encoder_folder=None if encoder_folder is None else str(encoder_folder.absolute()),
+            roots=plan.roots,
+        ),
+    )
+    write_atomically(staging / FILE, manifest.text.encode())
+    for path in sorted(staging.iterdir()):
+        sync(path)
+    sync(staging)
+    _move(staging, target / manifest.version, manifest)
+    return manifest
+
+
+def row_order(ids: NDArray[np.int64]) -> str:
+    """SHA-256 over the view ids in row order, each as 8 little-endian bytes."""
+    return hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()
+
+
+def damages(folder: Path, manifest: Manifest) -> list[str]:
+    """What of the folder's files is not as the manifest says; empty when all is well."""
+    wanted = {stored.file: stored.sha256 for stored in manifest.heads.values()}
+    wanted["ids.npy"] = manifest.ids_sha256
+    found = []
+    for name, sha256 in sorted(wanted.items()):
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{name} is missing")
+        elif sha256_of(path) != sha256:
+            found.append(f"{name} was changed: its SHA-256 is not the manifest's")
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tally:
+    ids: NDArray[np.int64]
+    metadata_sha256: str
+    counts: Counts
+    skipped: tuple[Skipped, ...]
+
+
+def _tally(plan: Plan, work: Path) -> _Tally:
+    ids: list[int] = []
+    instances: set[tuple[str, str]] = set()
+    categories: set[str] = set()
+    sequences: set[int] = set()
+    skipped: list[Skipped] = []
+    annotated = 0
+    digest = hashlib.sha256()
+    for number, rows in enumerate(shard_rows(plan, work)):
+        datasets = {row["id"]: row["dataset"] for row in rows.sequences}
+        for row in rows.views:
+            ids.append(row["id"])
+            digest.update(row["fingerprint"].encode())
+            instances.add((datasets[row["sequence_id"]], row["instance"]))
+            categories.add(row["category"])
+            sequences.add(row["sequence_id"])
+            annotated += row["has_box9"]
+        for item in ShardFile(shard_path(work, number)).skipped():
+            reason = item.reason
+            for root in plan.roots:
+                reason = relative(reason, Path(root))
+            skipped.append(item.model_copy(update={"reason": reason}))
+    counts = Counts(
+        views=len(ids),
+        sequences=len(sequences),
+        instances=len(instances),
+        categories=len(categories),
+        annotated=annotated,
+    )
+    return _Tally(np.array(ids, dtype=np.int64), digest.hexdigest(), counts, tuple(skipped))
+
+
+def _write_head(plan: Plan, work: Path, staging: Path, head: str, dim: int) -> HeadFile:
+    writer = FlatWriter(dim)
+    for number in range(len(plan.shards)):
+        writer.add(ShardFile(shard_path(work, number)).vectors(head))
+    path = staging / f"vectors-{head}.faiss"
+    writer.write(path)
+    return HeadFile(dim=dim, file=path.name, bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def _move(staging: Path, folder: Path, manifest: Manifest) -> None:
+    """Put the staged folder in place, unless a build killed later left the same one whole."""
+    if folder.exists():
+        if (folder / FILE).is_file() and not damages(folder, manifest):
+            write_atomically(folder / FILE, manifest.text.encode())
+            shutil.rmtree(staging)
+            return
+        aside = staging.with_name("damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    staging.rename(folder)
+    sync(folder.parent)
