@@ -69,12 +69,17 @@ def serve(
     home: Annotated[Path | None, typer.Option(help="Folder of the indexes.")] = None,
     encoder: Annotated[Path | None, typer.Option(help="Folder of the encoder.")] = None,
     index: Annotated[str | None, typer.Option(help="Index asked by default.")] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(help="Folder like examples/: its index is built if the home has none."),
+    ] = None,
 ) -> None:
-    """Serve the API and the page. Every option is also a POSEBANK_* variable."""
+    """Serve the API and the page."""
     from service.serve import serve as run
     from service.settings import load_settings
 
-    run(load_settings(host=host, port=port, home=home, encoder=encoder, default_index=index))
+    settings = load_settings(host=host, port=port, home=home, encoder=encoder, default_index=index)
+    run(settings, sample)
 
 
 @app.command()

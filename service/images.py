@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from service.image_header import HeaderError, read_header
-from service.problems import Refusal
+from service.problems import RefusedError
 from training.data.records import ImageRGB
 
 TYPES = "JPEG, PNG or WebP"
@@ -15,9 +15,9 @@ TYPES = "JPEG, PNG or WebP"
 def check_image(data: bytes, max_bytes: int, max_pixels: int) -> None:
     """Refuses an image by what its bytes and header say, before anything is decoded."""
     if not data:
-        raise Refusal("broken-image", "The image has 0 bytes.", f"Send a whole {TYPES} file.")
+        raise RefusedError("broken-image", "The image has 0 bytes.", f"Send a whole {TYPES} file.")
     if len(data) > max_bytes:
-        raise Refusal(
+        raise RefusedError(
             "image-too-large",
             f"The image has {len(data)} bytes, above the limit of {max_bytes}.",
             "Send a smaller file, or raise POSEBANK_MAX_IMAGE_BYTES on the server.",
@@ -25,21 +25,21 @@ def check_image(data: bytes, max_bytes: int, max_pixels: int) -> None:
     try:
         header = read_header(data)
     except HeaderError as error:
-        raise Refusal(
+        raise RefusedError(
             "broken-image", f"The image is broken: {error}.", "Send the whole file, uncut."
         ) from error
     if header is None:
-        raise Refusal(
+        raise RefusedError(
             "unsupported-image", f"The image is no {TYPES} file.", f"Convert it to {TYPES}."
         )
     if header.width == 0 or header.height == 0:
-        raise Refusal(
+        raise RefusedError(
             "broken-image",
             f"The {header.kind} header states {header.width} × {header.height} pixels.",
             "Send an image with at least one pixel.",
         )
     if header.width * header.height > max_pixels:
-        raise Refusal(
+        raise RefusedError(
             "image-too-large",
             f"The image is {header.width} × {header.height} pixels, above the limit of "
             f"{max_pixels} pixels.",
@@ -51,14 +51,14 @@ def decode(data: bytes) -> ImageRGB:
     """Bytes of a checked file → (H, W, 3) uint8 RGB, upright as its EXIF orientation says.
 
     Grey, alpha, palette, 16-bit and CMYK files come out as 8-bit RGB; of an animation the first
-    picture. Raises Refusal where the coded data is broken.
+    picture. Raises RefusedError where the coded data is broken.
     """
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error:
         image = None
     if image is None:
-        raise Refusal(
+        raise RefusedError(
             "broken-image", "The image's coded data is broken.", "Save the image anew and retry."
         )
     return np.asarray(image, dtype=np.uint8)

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import Refusal, crash_response, problem_response
+from service.problems import RefusedError, crash_response, problem_response
 
 FORM_OVERHEAD_BYTES = 256 * 1024
 """What a form may weigh beside its image: boundaries, headers and the `request` part."""
@@ -69,8 +69,8 @@ class BodyLimit:
         self.app = app
         self.max_bytes = max_bytes
 
-    def _refusal(self, size: str) -> Refusal:
-        return Refusal(
+    def _refusal(self, size: str) -> RefusedError:
+        return RefusedError(
             "body-too-large",
             f"The request has {size} bytes, above the limit of {self.max_bytes}.",
             "Send a smaller image, or raise POSEBANK_MAX_IMAGE_BYTES on the server.",

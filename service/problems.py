@@ -40,7 +40,7 @@ KINDS: dict[str, tuple[int, str]] = {
 """slug → (status, title). The problem's type is ``urn:posebank:problem:<slug>``."""
 
 
-class Refusal(PosebankError):
+class RefusedError(PosebankError):
     """A request refused on purpose, with the slug of its kind."""
 
     def __init__(
@@ -83,7 +83,7 @@ def problem_response(
 
 def slug_of(error: PosebankError) -> str:
     """The kind of problem an error of the tree is."""
-    if isinstance(error, Refusal):
+    if isinstance(error, RefusedError):
         return error.slug
     if isinstance(error, QueryError):
         return "unanswerable"
@@ -107,7 +107,7 @@ def field_errors(errors: Sequence[dict[str, object]]) -> list[FieldError]:
 
 async def _on_posebank_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PosebankError)
-    errors = error.errors if isinstance(error, Refusal) else ()
+    errors = error.errors if isinstance(error, RefusedError) else ()
     return problem_response(request, slug_of(error), error.message, error.remedy, errors)
 
 
@@ -128,7 +128,10 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem_response(
-            request, "not-found", f"{path} is not a route.", "The routes are listed in /openapi.json."
+            request,
+            "not-found",
+            f"{path} is not a route.",
+            "The routes are listed in /openapi.json.",
         )
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = dict(error.headers or {})

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from service.problems import Refusal
+from service.problems import RefusedError
 
 T = TypeVar("T")
 
@@ -24,9 +24,9 @@ class Workers:
         self._held = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of ``work`` from a thread. Raises Refusal ``busy`` when the queue is full."""
+        """The result of ``work`` from a thread. Raises RefusedError ``busy`` if full."""
         if self._held >= self._limit:
-            raise Refusal(
+            raise RefusedError(
                 "busy",
                 f"{self._held} requests are being answered or wait, the limit is {self._limit}.",
                 "Try again in a second, or raise POSEBANK_MAX_WAITING on the server.",

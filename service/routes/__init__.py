@@ -1,1 +1,1 @@
-"""(room)"""
+"""One module per kind of question; each hands out a router."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from service.problems import Refusal, field_errors
+from service.problems import RefusedError, field_errors
 
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Metres = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Focal = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+BoxXyxy = tuple[float, float, float, float]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "bbox": [170, 205, 330, 420],
     "camera": {"fx": 520.0, "fy": 520.0, "cx": 239.5, "cy": 319.5},
     "plane": {"center": [0.0, 0.4, 1.2], "normal": [0.0, -0.8, -0.6]},
@@ -86,7 +87,10 @@ class QueryRequest(Strict):
         "/reid/search takes it and does not need it.",
     )
     k: int = Field(
-        default=10, ge=1, description="Neighbours wanted, up to the server's POSEBANK_MAX_K."
+        default=10,
+        ge=1,
+        description="Neighbours (/pose/estimate) or instances (/reid/search) wanted, up to the "
+        "server's POSEBANK_MAX_K.",
     )
     index: Name | None = Field(
         default=None, description="Name of the index asked. Left out: the server's default."
@@ -95,19 +99,19 @@ class QueryRequest(Strict):
 
 
 def parse_query(text: str | bytes, max_k: int) -> QueryRequest:
-    """The `request` part, read strictly. Raises Refusal ``invalid-request``."""
+    """The `request` part, read strictly. Raises RefusedError ``invalid-request``."""
     try:
         query = QueryRequest.model_validate_json(text)
     except ValidationError as error:
         errors = field_errors(error.errors(include_url=False, include_input=False))  # type: ignore[arg-type]
-        raise Refusal(
+        raise RefusedError(
             "invalid-request",
             "The request part is wrong: " + "; ".join(f"{e.where}: {e.message}" for e in errors),
             "Correct the keys named under errors; /openapi.json describes each.",
             errors,
         ) from error
     if query.k > max_k:
-        raise Refusal(
+        raise RefusedError(
             "invalid-request",
             f"k is {query.k}, above the limit of {max_k}.",
             f"Ask for 1 to {max_k} neighbours, or raise POSEBANK_MAX_K on the server.",
@@ -115,19 +119,17 @@ def parse_query(text: str | bytes, max_k: int) -> QueryRequest:
     return query
 
 
-def check_bbox(
-    bbox: tuple[float, float, float, float] | None, width: int, height: int
-) -> tuple[float, float, float, float]:
+def check_bbox(bbox: BoxXyxy | None, width: int, height: int) -> BoxXyxy:
     """The crop asked for, or the whole image, which spans [-0.5, width - 0.5] × the same in y.
 
-    Raises Refusal ``invalid-request`` where it is inverted, under a pixel, or mostly outside.
+    Raises RefusedError ``invalid-request`` where it is inverted, under a pixel, or mostly outside.
     """
     if bbox is None:
         return (-0.5, -0.5, width - 0.5, height - 0.5)
     x0, y0, x1, y1 = bbox
     shown = f"bbox is [{x0:g}, {y0:g}, {x1:g}, {y1:g}]"
     if x1 - x0 < 1 or y1 - y0 < 1:
-        raise Refusal(
+        raise RefusedError(
             "invalid-request",
             f"{shown}: it must be at least 1 pixel wide and high.",
             "Give [x0, y0, x1, y1] with x0 < x1 and y0 < y1, in pixels.",
@@ -135,7 +137,7 @@ def check_bbox(
     inside_x = min(x1, width - 0.5) - max(x0, -0.5)
     inside_y = min(y1, height - 0.5) - max(y0, -0.5)
     if max(inside_x, 0) * max(inside_y, 0) < 0.5 * (x1 - x0) * (y1 - y0):
-        raise Refusal(
+        raise RefusedError(
             "invalid-request",
             f"{shown}: less than half of it lies in the image of {width} × {height} pixels.",
             f"Keep it within [0, 0, {width}, {height}], in pixels of the upright image.",

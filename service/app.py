@@ -1,0 +1,94 @@
+"""The application: settings in, routes out, and the task that keeps the indexes fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from service.middleware import FORM_OVERHEAD_BYTES, BodyLimit, RequestFrame
+from service.openapi import install_openapi
+from service.problems import install_problem_handlers
+from service.routes import health, indexes, page, pose, reid, samples, views
+from service.serving import Serving
+from service.settings import Settings
+from service.version import VERSION
+from service.workers import Workers
+
+log = logging.getLogger("posebank")
+
+DESCRIPTION = (
+    "Ask one crop of an image: which annotated views look like it, what 9-DoF box follows from "
+    "them, which known instance is it. Errors are RFC 9457 problem+json with a `remedy`."
+)
+
+
+def create_app(settings: Settings, url: str | None = None) -> FastAPI:
+    """The service. ``url`` is where it will be reached, for the line that says it is ready."""
+    app = FastAPI(
+        title="Posebank",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.url = url
+    app.state.serving = Serving(settings)
+    for module in (pose, reid, indexes, views, samples, health, page):
+        app.include_router(module.router)
+    page.mount_web(app)
+    # The last added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_image_bytes + FORM_OVERHEAD_BYTES)
+    app.add_middleware(RequestFrame)
+    install_problem_handlers(app)
+    install_openapi(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    app.state.workers = Workers(settings.threads, settings.max_waiting)
+    refresher = asyncio.create_task(_keep_fresh(app))
+    try:
+        yield
+    finally:
+        refresher.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await refresher
+        await asyncio.to_thread(app.state.workers.close)
+
+
+async def _keep_fresh(app: FastAPI) -> None:
+    """Looks for promoted versions again and again; says what is served when that changes."""
+    serving: Serving = app.state.serving
+    told: str | None = None
+    while True:
+        try:
+            changed = await asyncio.to_thread(serving.refresh)
+        except Exception:
+            log.exception("refreshing the indexes failed; the ones served stay")
+            changed = ()
+        line = _status(app)
+        if changed or line != told:
+            log.info(line)
+            told = line
+        await asyncio.sleep(app.state.settings.refresh_seconds)
+
+
+def _status(app: FastAPI) -> str:
+    serving: Serving = app.state.serving
+    reason = serving.not_ready
+    where = f"at {app.state.url}" if app.state.url else ""
+    if reason is not None:
+        return f"Posebank listens {where} and waits: {reason.message} {reason.remedy}"
+    served = ", ".join(
+        f"{name} {one.gallery.version} ({one.gallery.size} views, encoder on {one.encoder.device})"
+        for name, one in sorted(serving.served.items())
+    )
+    return f"Posebank is ready {where} serving {served}"

@@ -1,0 +1,109 @@
+"""The OpenAPI document: the form of questions, a real example a route, problems as they are."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from service.problems import KINDS, MEDIA_TYPE
+from service.schemas.problem import FieldError, Problem
+from service.schemas.query import EXAMPLE, CameraIn, FiltersIn, PlaneIn, QueryRequest
+
+REF = "#/components/schemas/{model}"
+QUESTION_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A JPEG, PNG or WebP file.",
+                        },
+                        "request": {"$ref": "#/components/schemas/QueryRequest"},
+                    },
+                },
+                "encoding": {
+                    "image": {"contentType": "image/jpeg, image/png, image/webp"},
+                    "request": {"contentType": "application/json"},
+                },
+                "examples": {
+                    "crop": {"value": {"image": "(the bytes of a file)", "request": EXAMPLE}}
+                },
+            }
+        },
+    }
+}
+"""What both questions take; FastAPI cannot say it because the form is read by service.forms."""
+
+
+def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may refuse with these kinds of problem."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for slug in slugs:
+        status, title = KINDS[slug]
+        known = found.setdefault(
+            status,
+            {
+                "description": "",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        )
+        known["description"] = "; ".join(filter(None, [known["description"], f"{title} ({slug})"]))
+    return found
+
+
+QUESTION_PROBLEMS = problems(
+    "malformed-form",
+    "unknown-index",
+    "body-too-large",
+    "image-too-large",
+    "not-multipart",
+    "unsupported-image",
+    "broken-image",
+    "invalid-request",
+    "unanswerable",
+    "busy",
+    "not-ready",
+)
+"""Every refusal a question can meet."""
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Makes ``app.openapi`` the document described above; it is made once."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for model in (Problem, FieldError, QueryRequest, CameraIn, PlaneIn, FiltersIn):
+        schema = model.model_json_schema(ref_template=REF)
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    examples = json.loads(files("service").joinpath("schemas/examples.json").read_text("utf-8"))
+    for path, example in examples.items():
+        content = made["paths"][path][_method(made["paths"][path])]["responses"]["200"]["content"]
+        content["application/json"]["example"] = example
+    return made
+
+
+def _method(path: dict[str, Any]) -> str:
+    return next(method for method in ("get", "post") if method in path)

@@ -1,0 +1,43 @@
+"""Whether the process lives, whether it can answer, and what it is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from service.openapi import problems
+from service.problems import RefusedError
+from service.schemas.catalog import Health, Limits, Ready, VersionOut
+from service.version import VERSION
+
+router = APIRouter(tags=["server"])
+
+
+@router.get("/healthz", summary="Is the process alive")
+async def healthz() -> Health:
+    """200 as long as the process can answer at all."""
+    return Health()
+
+
+@router.get("/readyz", summary="Can questions be answered", responses=problems("not-ready"))
+async def readyz(request: Request) -> Ready:
+    """200 once the default index is served; 503 with the reason until then."""
+    serving = request.app.state.serving
+    reason = serving.not_ready
+    if reason is not None:
+        raise RefusedError("not-ready", reason.message, reason.remedy)
+    gallery = serving.pick(None).gallery
+    return Ready(index=gallery.name, version=gallery.version)
+
+
+@router.get("/version", summary="What runs here and what it accepts")
+async def version(request: Request) -> VersionOut:
+    """The version of Posebank and the limits of this server."""
+    settings = request.app.state.settings
+    return VersionOut(
+        version=VERSION,
+        limits=Limits(
+            max_image_bytes=settings.max_image_bytes,
+            max_image_pixels=settings.max_image_pixels,
+            max_k=settings.max_k,
+        ),
+    )

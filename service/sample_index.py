@@ -1,0 +1,40 @@
+"""The index of the bundled sample, built once so that a fresh clone has something to answer."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from index.build import build_index
+from index.home import Home
+from index.search import Catalog
+from service.settings import Settings
+from training.encoder import Encoder
+from training.errors import DataError
+
+log = logging.getLogger("posebank")
+
+NAME = "sample"
+
+
+def prepare_sample(settings: Settings, sample: Path) -> None:
+    """Builds the index ``sample`` from ``sample/sequences`` with the encoder ``sample/encoder``.
+
+    Does nothing where the home has any index. Raises DataError where a folder is missing.
+    """
+    home = Home.open(settings.home, settings.database_url)
+    catalog = Catalog(home)
+    if catalog.names() or catalog.errors:
+        return
+    sequences, encoder = sample / "sequences", sample / "encoder"
+    for folder in (sequences, encoder):
+        if not folder.is_dir():
+            raise DataError(
+                f"The sample has no folder {folder}.",
+                "Fetch the whole repository, or serve your own index without --sample.",
+            )
+    log.info("building the index of the sample in %s, once", home.path)
+    built = build_index(
+        home, NAME, [(sequences, None)], Encoder.load(encoder), encoder_folder=encoder.absolute()
+    )
+    log.info("built in %.1f s", built.seconds["total"])

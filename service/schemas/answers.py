@@ -1,0 +1,112 @@
+"""What /pose/estimate and /reid/search answer."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from service.schemas.query import BoxXyxy, CameraIn, PlaneIn
+
+Vector3 = tuple[float, float, float]
+Pixel = tuple[float, float]
+
+VIEW_ID = Field(description="16 hexadecimal digits.", pattern="^[0-9a-f]{16}$")
+
+
+class IndexRef(BaseModel):
+    """The index version that answered."""
+
+    name: str
+    version: str = Field(description="Immutable; changes when a new version is promoted.")
+
+
+class ViewRef(BaseModel):
+    """A view of the gallery: one object in one frame."""
+
+    id: str = VIEW_ID
+    dataset: str
+    sequence: str
+    frame: int
+    instance: str = Field(description="The identity of the physical thing.")
+    category: str
+    split: str
+    thumbnail_url: str = Field(description="Path of the crop's JPEG on this server.")
+
+
+class Box(BaseModel):
+    """A 9-DoF box in the OpenCV camera frame: x right, y down, z forward."""
+
+    rotation: tuple[Vector3, Vector3, Vector3] = Field(
+        description="Rows of R_camera_object; the object's y is up, its z is the front."
+    )
+    translation_m: Vector3 = Field(description="The centre, metres.")
+    scale_m: Vector3 = Field(description="Edge lengths along the object's x, y, z, metres.")
+    vertices_m: list[Vector3] = Field(
+        description="9 points, metres: the centre, then the corners x-major (---, --+, -+-, …)."
+    )
+    vertices_px: list[Pixel] = Field(description="The same 9 points in pixels of the query image.")
+
+
+class PoseNeighbour(BaseModel):
+    """A view that looks like the crop, and the box that follows from its annotation."""
+
+    view: ViewRef
+    similarity: float = Field(description="Cosine similarity of the embeddings, -1 to 1.")
+    box: Box | None = Field(description="null where none follows; `reason` says why.")
+    reason: str | None = Field(description="Why there is no box; null where there is one.")
+
+
+class QueryOut(BaseModel):
+    """The question as it was understood."""
+
+    bbox: BoxXyxy = Field(description="The crop in pixels of the upright image.")
+    image_width: int = Field(description="After the EXIF orientation was applied.")
+    image_height: int = Field(description="After the EXIF orientation was applied.")
+    camera: CameraIn = Field(description="The camera used, given or assumed.")
+    plane: PlaneIn | None = Field(
+        description="The ground plane given; null: each neighbour's own was assumed."
+    )
+
+
+class PoseAnswer(BaseModel):
+    """The nearest annotated views and the 9-DoF boxes that follow from them."""
+
+    index: IndexRef
+    head: str = Field(description="The embedding that was compared.")
+    query: QueryOut
+    assumptions: list[str] = Field(description="What was assumed because it was not given.")
+    neighbours: list[PoseNeighbour] = Field(description="Best first.")
+    box: Box | None = Field(description="The box of the best neighbour that has one.")
+    reason: str | None = Field(description="Why there is no box; null where there is one.")
+    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")
+
+
+class MatchedView(BaseModel):
+    """A view of a matched instance."""
+
+    view: ViewRef
+    similarity: float = Field(description="Cosine similarity of the embeddings, -1 to 1.")
+
+
+class InstanceMatch(BaseModel):
+    """A known instance, with its nearest views."""
+
+    dataset: str
+    instance: str
+    category: str
+    similarity: float = Field(description="That of its nearest view.")
+    count: int = Field(description="How many of the views searched show it.")
+    views: list[MatchedView] = Field(description="Its nearest views, at most 5, best first.")
+
+
+class ReidAnswer(BaseModel):
+    """Which known instances the crop may be."""
+
+    index: IndexRef
+    head: str = Field(description="The embedding that was compared.")
+    note: str | None = Field(
+        description="Says so where another head than `identity` had to answer."
+    )
+    query_bbox: BoxXyxy = Field(description="The crop in pixels of the upright image.")
+    assumptions: list[str] = Field(description="What was assumed because it was not given.")
+    matches: list[InstanceMatch] = Field(description="At most k instances, best first.")
+    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")

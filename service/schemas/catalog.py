@@ -1,0 +1,103 @@
+"""What the GET routes tell: indexes, views, samples, the server itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from service.schemas.answers import ViewRef
+from service.schemas.query import BoxXyxy, CameraIn, PlaneIn
+
+
+class IndexOut(BaseModel):
+    """One index of the home."""
+
+    name: str
+    served: bool = Field(description="Whether questions to it are answered.")
+    default: bool = Field(description="Whether it answers when a request names none.")
+    reason: str | None = Field(description="Why it, or its newest version, is not served.")
+    remedy: str | None = Field(description="What to do about that.")
+    version: str | None = Field(description="The version that answers now.")
+    encoder: str | None = Field(description="Identity of its encoder (SHA-256).")
+    heads: dict[str, int] = Field(description="Embeddings and their dimensions.")
+    views: int
+    sequences: int
+    instances: int
+    annotated: int = Field(description="Views that carry a 9-DoF box.")
+    datasets: list[str]
+    categories: list[str]
+    splits: list[str]
+
+
+class IndexList(BaseModel):
+    """The indexes of the home, by name."""
+
+    indexes: list[IndexOut]
+
+
+class StoredBox(BaseModel):
+    """An annotated 9-DoF box in the OpenCV camera frame, as in a pose answer without vertices."""
+
+    rotation: list[list[float]]
+    translation_m: list[float]
+    scale_m: list[float]
+
+
+class ViewOut(ViewRef):
+    """Everything known about a view of the gallery but its pixels."""
+
+    time_s: float = Field(description="Seconds since the start of its sequence.")
+    bbox: BoxXyxy = Field(description="Pixels of its own image; may reach outside.")
+    image: str = Field(description="Names the image inside its dataset.")
+    image_width: int
+    image_height: int
+    visibility: float
+    camera: CameraIn | None
+    plane: PlaneIn | None
+    box: StoredBox | None
+    attributes: dict[str, Any]
+
+
+class Sample(BaseModel):
+    """A query image that the page offers."""
+
+    title: str
+    file: str
+    image_url: str
+    request: dict[str, Any] = Field(description="A `request` part that goes with it.")
+
+
+class SampleList(BaseModel):
+    """The sample queries, by file name."""
+
+    samples: list[Sample]
+
+
+class Limits(BaseModel):
+    """What this server accepts."""
+
+    max_image_bytes: int
+    max_image_pixels: int
+    max_k: int
+
+
+class VersionOut(BaseModel):
+    """What runs here."""
+
+    version: str
+    limits: Limits
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """The default index answers."""
+
+    status: str = "ready"
+    index: str
+    version: str

@@ -1,0 +1,190 @@
+"""What this server serves: each index's current gallery with the encoder that made it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.gallery import Gallery
+from index.home import Home
+from index.search import Catalog
+from service.problems import RefusedError
+from service.settings import Settings
+from training.encoder import Encoder
+from training.errors import EncoderError, GalleryError, PosebankError
+
+log = logging.getLogger("posebank")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedIndex:
+    """A gallery and the encoder its queries need. A request holds one from start to end."""
+
+    gallery: Gallery
+    encoder: Encoder
+
+
+class Serving:
+    """Index names → ServedIndex, brought up to date by ``refresh``; requests never wait for it.
+
+    ``unserved`` says of each other index why it is not served.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._catalog: Catalog | None = None
+        self._encoders: dict[tuple[Path, int], Encoder | PosebankError] = {}
+        self._served: dict[str, ServedIndex] = {}
+        self._lock = threading.Lock()
+        self._reason: PosebankError = GalleryError(
+            "The indexes are still being opened.", "Ask again in a second."
+        )
+        self.unserved: dict[str, PosebankError] = {}
+
+    def refresh(self) -> tuple[str, ...]:
+        """Takes up what was promoted or dropped since; the names whose gallery changed.
+
+        Blocking; an index whose new version cannot be served keeps its old one.
+        """
+        with self._lock:
+            try:
+                if self._catalog is None:
+                    self._catalog = self._open_catalog()
+                else:
+                    self._catalog.refresh()
+            except PosebankError as error:
+                self._reason = error
+                return ()
+            except Exception as error:  # a database can fail in as many ways as it has drivers
+                log.debug("refresh failed", exc_info=error)
+                self._reason = GalleryError(
+                    f"The metadata database cannot be read: {type(error).__name__}.",
+                    "Run `posebank doctor`; check POSEBANK_DATABASE_URL and POSEBANK_HOME.",
+                )
+                return ()
+            return self._take_up(self._catalog)
+
+    def _open_catalog(self) -> Catalog:
+        home = Home.open(self._settings.home, self._settings.database_url)
+        return Catalog(home, threads=cores_per_request(self._settings.threads))
+
+    def _take_up(self, catalog: Catalog) -> tuple[str, ...]:
+        fresh: dict[str, ServedIndex] = {}
+        unserved: dict[str, PosebankError] = dict(catalog.errors)
+        for name in catalog.names():
+            gallery, old = catalog.get(name), self._served.get(name)
+            if old is not None and old.gallery is gallery:
+                fresh[name] = old
+                continue
+            try:
+                fresh[name] = ServedIndex(gallery, self._encoder_of(gallery))
+            except PosebankError as error:
+                unserved[name] = error
+                if old is not None:
+                    fresh[name] = old
+        before, self._served, self.unserved = self._served, fresh, unserved
+        self._reason = next(
+            iter(unserved.values()),
+            GalleryError(
+                f"The home {catalog.home.path} holds no index.",
+                "Build one with `posebank index build`, or start with `make serve`.",
+            ),
+        )
+        return tuple(
+            sorted(name for name in fresh | before if before.get(name) is not fresh.get(name))
+        )
+
+    def _encoder_of(self, gallery: Gallery) -> Encoder:
+        hint = gallery.manifest.hints.encoder_folder
+        folders = [self._settings.encoder, Path(hint) if hint else None]
+        problem: PosebankError = EncoderError(
+            f"Index {gallery.name!r} does not say where its encoder lies.",
+            "Name the folder of the encoder with --encoder or POSEBANK_ENCODER.",
+        )
+        for folder in folders:
+            if folder is None:
+                continue
+            try:
+                encoder = self._load(folder)
+                gallery.check_encoder(encoder.identity)
+                return encoder
+            except PosebankError as error:
+                problem = error
+        raise problem
+
+    def _load(self, folder: Path) -> Encoder:
+        """The encoder of a folder, loaded once and again when its description changes."""
+        try:
+            key = (folder, (folder / "encoder.json").stat().st_mtime_ns)
+        except OSError:
+            key = (folder, 0)
+        found = self._encoders.get(key)
+        if found is None:
+            try:
+                found = Encoder.load(folder, threads=cores_per_request(self._settings.threads))
+            except PosebankError as error:
+                found = error
+            if key[1]:
+                self._encoders[key] = found
+        if isinstance(found, PosebankError):
+            raise found
+        return found
+
+    @property
+    def served(self) -> dict[str, ServedIndex]:
+        """The served indexes by name. Replaced as a whole, never changed."""
+        return self._served
+
+    @property
+    def default_name(self) -> str | None:
+        """The index asked when a request names none: the one set, else the first by name."""
+        wanted = self._settings.default_index
+        if wanted is not None:
+            return wanted
+        return min(self._served, default=None)
+
+    @property
+    def not_ready(self) -> PosebankError | None:
+        """Why the default index is not served, or None when it is."""
+        served, name = self._served, self.default_name
+        if name is not None and name in served:
+            return None
+        if name is not None and served:
+            return self.unserved.get(name) or GalleryError(
+                f"The default index {name!r} does not exist.",
+                f"Build it, or set POSEBANK_DEFAULT_INDEX to one of {', '.join(sorted(served))}.",
+            )
+        return self._reason
+
+    def pick(self, name: str | None) -> ServedIndex:
+        """The index a request names, or the default one. Raises RefusedError."""
+        served = self._served
+        wanted = name or self.default_name
+        if wanted in served:
+            assert wanted is not None
+            return served[wanted]
+        if name is None or not served:
+            reason = self.not_ready or self._reason
+            raise RefusedError("not-ready", reason.message, reason.remedy)
+        if name in self.unserved:
+            error = self.unserved[name]
+            raise RefusedError("not-ready", error.message, error.remedy)
+        raise RefusedError(
+            "unknown-index",
+            f"Index {name!r} is not served.",
+            f"Served: {', '.join(sorted(served))}. Leave `index` out for the default.",
+        )
+
+    def catalog(self) -> Catalog:
+        """The open catalog. Raises RefusedError ``not-ready`` while there is none."""
+        if self._catalog is None:
+            raise RefusedError("not-ready", self._reason.message, self._reason.remedy)
+        return self._catalog
+
+
+def cores_per_request(threads: int) -> int:
+    """Cores one request may use so that ``threads`` of them fill the machine and no more."""
+    return max(1, (os.cpu_count() or 1) // threads)

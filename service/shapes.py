@@ -1,0 +1,60 @@
+"""Records of the gallery → schemas. No numbers are made here, only put into JSON's shape."""
+
+from __future__ import annotations
+
+from index.search import StoredView
+from service.schemas.answers import ViewRef
+from service.schemas.catalog import StoredBox, ViewOut
+from service.schemas.query import CameraIn, PlaneIn
+from training.data.records import Camera, Plane
+
+
+def view_ref(view: StoredView) -> ViewRef:
+    """A view as answers name it."""
+    return ViewRef(
+        id=view.key,
+        dataset=view.dataset,
+        sequence=view.sequence,
+        frame=view.frame,
+        instance=view.instance,
+        category=view.category,
+        split=view.split,
+        thumbnail_url=f"/views/{view.key}/thumbnail",
+    )
+
+
+def view_out(view: StoredView) -> ViewOut:
+    """A view with everything known about it."""
+    box = view.box9
+    x0, y0, x1, y1 = (float(value) for value in view.bbox_xyxy)
+    return ViewOut(
+        **view_ref(view).model_dump(),
+        time_s=view.time_s,
+        bbox=(x0, y0, x1, y1),
+        image=view.image_reference,
+        image_width=view.image_width,
+        image_height=view.image_height,
+        visibility=view.visibility,
+        camera=None if view.camera is None else camera_out(view.camera),
+        plane=None if view.plane is None else plane_out(view.plane),
+        box=None
+        if box is None
+        else StoredBox(
+            rotation=box.rotation.tolist(),
+            translation_m=box.translation.tolist(),
+            scale_m=box.scale.tolist(),
+        ),
+        attributes=dict(view.attributes),
+    )
+
+
+def camera_out(camera: Camera) -> CameraIn:
+    """A camera without the size of its image."""
+    return CameraIn(
+        fx=float(camera.fx), fy=float(camera.fy), cx=float(camera.cx), cy=float(camera.cy)
+    )
+
+
+def plane_out(plane: Plane) -> PlaneIn:
+    """A ground plane in JSON's shape."""
+    return PlaneIn(center=tuple(plane.center.tolist()), normal=tuple(plane.normal.tolist()))
