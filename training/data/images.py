@@ -108,6 +108,29 @@ class FileImage:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddedImage:
+    """An image file that lies as ``length`` bytes at ``offset`` inside another file."""
+
+    path: Path
+    offset: int
+    length: int
+    reference: str
+
+    def load(self) -> ImageRGB:
+        """(H, W, 3) uint8 RGB. Raises DataError if it cannot be read or decoded."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read(self.length)
+        except OSError as error:
+            raise DataError(
+                f"{self.path} cannot be read: {error.strerror or error}.",
+                "Check that the file exists and may be read.",
+            ) from error
+        return decode_image(data, self.reference)
+
+
+@dataclass(frozen=True, slots=True)
 class VideoFrame:
     """Frame ``frame`` (from 0) of a video, turned clockwise by ``rotate`` degrees.
 

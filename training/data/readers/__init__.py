@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from training.data.readers.base import CLOSED_RING, Reader, subsample
+from training.data.readers.bop import Bop
 from training.data.readers.coil100 import Coil100
 from training.data.readers.eth80 import Eth80
 from training.data.readers.manifest import Manifest
 from training.data.readers.objectron import Objectron
+from training.data.readers.objectron_records import ObjectronRecords
 from training.data.readers.report import ReadReport, Skipped
 from training.data.readers.videos import Videos
 from training.errors import DataError
 
 # Order matters for detection: the most telling layouts first, a mere folder of videos last.
 READERS: dict[str, type[Reader]] = {
-    reader.kind: reader for reader in (Manifest, Objectron, Eth80, Coil100, Videos)
+    reader.kind: reader
+    for reader in (Manifest, Objectron, ObjectronRecords, Bop, Eth80, Coil100, Videos)
 }
 
 __all__ = [
