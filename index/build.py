@@ -32,13 +32,15 @@ DEFAULT_FPS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The version that is now current. ``seconds`` per stage: decode, encode, disk and total."""
+    """The version that is now current. ``seconds``: decode, encode, disk and total; the first two
+    overlap. ``bottleneck`` is the stage that took longest."""
 
     name: str
     version: str
     folder: Path
     manifest: Manifest
     seconds: dict[str, float]
+    bottleneck: str
 
 
 def build_index(
@@ -85,7 +87,9 @@ def build_index(
                 broken.path.unlink(missing_ok=True)
         shutil.rmtree(work.parent, ignore_errors=True)
     seconds = {**clock.seconds, "total": time.perf_counter() - start}
-    return BuildResult(name, manifest.version, folder / manifest.version, manifest, seconds)
+    return BuildResult(
+        name, manifest.version, folder / manifest.version, manifest, seconds, clock.bottleneck
+    )
 
 
 def _finish(

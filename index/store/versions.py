@@ -101,6 +101,18 @@ def row_view_ids(connection: sa.Connection, version_id: int) -> NDArray[np.int64
     return np.fromiter((row[0] for row in connection.execute(statement)), dtype=np.int64)
 
 
+def row_fingerprints(connection: sa.Connection, version_id: int) -> list[str | None]:
+    """The metadata fingerprints in row order; None where the view was deleted."""
+    statement = (
+        sa.select(views.c.fingerprint)
+        .select_from(version_rows)
+        .outerjoin(views, views.c.id == version_rows.c.view_id)
+        .where(version_rows.c.version_id == version_id)
+        .order_by(version_rows.c.row)
+    )
+    return [row[0] for row in connection.execute(statement)]
+
+
 def make_current(connection: sa.Connection, name: str, version_id: int) -> None:
     """Let searches of ``name`` use this version from now on."""
     row = {"name": name, "version_id": version_id, "promoted_at": datetime.now(UTC)}
