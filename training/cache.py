@@ -1,0 +1,205 @@
+"""Crops decoded once, kept as plain arrays: every epoch after that reads pixels, not videos.
+
+A cache is a folder of shards, each whole sequences in order. A shard appears by rename when it is
+complete, so a build that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.crop import crop_view
+from training.data.images import load_views
+from training.data.records import ImageRGB, View
+from training.errors import DataError
+
+SHARD_CROPS = 512
+"""Shards close after the sequence that reaches this many crops (ours)."""
+
+IN_MEMORY_BYTES = 2 << 30
+"""Caches up to this size are held in memory; larger ones are mapped (ours)."""
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """What to cut: per sequence, views whose box is the window to cut, in frame order.
+
+    Row r of the cache is the r-th view over all sequences. ``size`` is the side of the stored
+    square in pixels; ``margin`` grows every box.
+    """
+
+    sequences: Sequence[Sequence[View]]
+    size: int
+    margin: float
+
+    @property
+    def count(self) -> int:
+        """Rows of the cache."""
+        return sum(len(views) for views in self.sequences)
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk."""
+        return self.count * self.size * self.size * 3
+
+    def shards(self) -> list[list[View]]:
+        """The views of every shard; a sequence is never split, so a video is decoded once."""
+        shards: list[list[View]] = [[]]
+        for views in self.sequences:
+            if len(shards[-1]) >= SHARD_CROPS:
+                shards.append([])
+            shards[-1].extend(views)
+        return shards
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every image reference, box and crop parameter, in hex."""
+        digest = hashlib.sha256(f"{self.size}|{self.margin}|{SHARD_CROPS}|".encode())
+        for views in self.sequences:
+            for view in views:
+                box = np.asarray(view.bbox_xyxy, np.float64).tobytes()
+                digest.update(view.image.reference.encode() + b"\0" + box)
+            digest.update(b"|")
+        return digest.hexdigest()
+
+
+class CropCache:
+    """The finished cache. ``failed`` maps rows that could not be cut to the reason."""
+
+    def __init__(self, shards: list[NDArray[np.uint8]], failed: dict[int, str]) -> None:
+        self._shards = shards
+        self._starts = np.cumsum([0, *(len(shard) for shard in shards)])
+        self.failed = failed
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def rows(self, indices: NDArray[np.int64]) -> ImageRGB:
+        """(N, C, C, 3) uint8 RGB crops of the given rows."""
+        owner = np.searchsorted(self._starts, indices, side="right") - 1
+        crops = np.empty((len(indices), *self._shards[0].shape[1:]), np.uint8)
+        for shard in np.unique(owner):
+            mine = np.flatnonzero(owner == shard)
+            crops[mine] = self._shards[shard][indices[mine] - self._starts[shard]]
+        return crops
+
+
+def build_cache(
+    folder: Path,
+    plan: CropPlan,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    workers: int | None = None,
+) -> CropCache:
+    """Cut everything in ``plan`` that ``folder`` does not hold yet, then open it.
+
+    ``progress`` hears (crops done, crops in all). A cache of another plan is replaced. Images
+    that cannot be decoded and boxes outside them fail alone. Raises DataError when nothing could
+    be cut or the disk is too small.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = {"fingerprint": plan.fingerprint(), "crops": plan.count, "size": plan.size}
+    if _read_json(folder / _MANIFEST) != manifest:
+        for stale in folder.iterdir():
+            stale.unlink(missing_ok=True)
+        free = shutil.disk_usage(folder).free
+        if plan.bytes > free:
+            raise DataError(
+                f"The crop cache needs {plan.bytes / 1e9:.1f} GB; {folder} has {free / 1e9:.1f}.",
+                "Put --out on a larger disk, or lower data.fps or network.size.",
+            )
+        with _atomic(folder / _MANIFEST) as stream:
+            stream.write(json.dumps(manifest).encode())
+    shards = plan.shards()
+    done = 0
+
+    def cut(number: int) -> int:
+        if not _paths(folder, number)[0].exists():
+            _cut_shard(folder, number, shards[number], plan)
+        return len(shards[number])
+
+    with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
+        try:
+            for count in pool.map(cut, range(len(shards))):
+                done += count
+                progress(done, plan.count)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return _open(folder, shards, plan)
+
+
+def _cut_shard(folder: Path, number: int, views: list[View], plan: CropPlan) -> None:
+    crops = np.zeros((len(views), plan.size, plan.size, 3), np.uint8)
+    failed: dict[int, str] = {}
+    row_of = {id(view): row for row, view in enumerate(views)}
+
+    def fail(view: View, error: DataError) -> None:
+        failed[row_of[id(view)]] = error.message
+
+    for view, image in load_views(views, on_error=fail):
+        try:
+            crops[row_of[id(view)]] = crop_view(image, view.bbox_xyxy, plan.size, plan.margin)
+        except DataError as error:
+            fail(view, error)
+    array, reasons = _paths(folder, number)
+    with _atomic(reasons) as stream:
+        stream.write(json.dumps(failed).encode())
+    with _atomic(array) as stream:
+        np.save(stream, crops)
+
+
+def _open(folder: Path, shards: list[list[View]], plan: CropPlan) -> CropCache:
+    mode: Literal["r"] | None = None if plan.bytes <= IN_MEMORY_BYTES else "r"
+    mapped: list[NDArray[np.uint8]] = []
+    failed: dict[int, str] = {}
+    start = 0
+    for number, views in enumerate(shards):
+        array, reasons = _paths(folder, number)
+        mapped.append(np.load(array, mmap_mode=mode, allow_pickle=False))
+        failed.update({start + int(row): why for row, why in _read_json(reasons).items()})
+        start += len(views)
+    if len(failed) == start:
+        why = next(iter(failed.values()), "there are none")
+        raise DataError(
+            f"None of the {start} views could be cut; the first: {why}", "Check the dataset."
+        )
+    return CropCache(mapped, failed)
+
+
+def _paths(folder: Path, number: int) -> tuple[Path, Path]:
+    return folder / f"shard-{number:05d}.npy", folder / f"shard-{number:05d}.json"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears under its name only when it is complete and on disk.
+
+    The partial name is this process's own: several processes of one run may cut the same shard.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    with partial.open("wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)

@@ -1,0 +1,120 @@
+"""The method as a LightningModule: batches in, optimiser and schedules per step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+# Before lightning: it reaches torchvision, which needs the cure in this module.
+from training import torchvision_import  # noqa: F401  isort: skip
+import lightning.pytorch as pl
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from training.augment import Augmenter
+from training.dataset import TrainingData
+from training.methods.simsiam import SimSiam
+from training.recipes.schema import OptimiseRecipe, Recipe
+from training.schedule import warmup_cosine
+
+Batch = dict[str, Tensor]
+
+
+class EpochBatches(Dataset[Batch]):
+    """The batches of one epoch in order; item k is this process's share of step k.
+
+    ``first`` and ``second`` are (N, C, C, 3) uint8, ``seed`` () int64 starts the augmentation.
+    Everything follows from (seed, epoch, k, process).
+    """
+
+    def __init__(
+        self, data: TrainingData, recipe: Recipe, epoch: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self._data = data
+        self._pairs = data.pairs(epoch)
+        self._key = (recipe.run.seed, epoch, rank)
+        self._rank, self._world = rank, world
+        self._batch = min(recipe.optimise.batch_size, len(self._pairs)) // world
+
+    def __len__(self) -> int:
+        return len(self._pairs) // (self._batch * self._world)
+
+    def __getitem__(self, step: int) -> Batch:
+        if not 0 <= step < len(self):
+            raise IndexError(step)
+        start = (step * self._world + self._rank) * self._batch
+        pairs = self._pairs[start : start + self._batch]
+        first, second = (torch.from_numpy(self._data.cache.rows(rows)) for rows in pairs.T)
+        seed = np.random.SeedSequence((*self._key, step)).generate_state(1, np.uint64)[0]
+        return {"first": first, "second": second, "seed": torch.tensor(int(seed >> 1))}
+
+
+class Learner(pl.LightningModule):
+    """Trains a SimSiam on pairs of cached crops."""
+
+    def __init__(self, recipe: Recipe, model: SimSiam, data: TrainingData) -> None:
+        super().__init__()
+        self.recipe = recipe
+        # Convolutions run on channels-last memory without copying it back and forth.
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.data = data
+        self.augment = Augmenter(recipe.augment, recipe.network.size)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The batches of the current epoch; called anew for each."""
+        batches = EpochBatches(
+            self.data, self.recipe, self.current_epoch, self.global_rank, self.trainer.world_size
+        )
+        workers = 2 if self.device.type == "cuda" else 0
+        return DataLoader(batches, batch_size=None, num_workers=workers, pin_memory=workers > 0)
+
+    def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
+        """Augment on the device, pass both views, give the loss and the projections z₁."""
+        generator = torch.Generator().manual_seed(int(batch["seed"]))
+        views = self.augment(batch["first"], batch["second"], generator)
+        v1, v2 = (view.contiguous(memory_format=torch.channels_last) for view in views)
+        step = self.model(v1, v2)
+        return {"loss": step.loss, "z": step.z1.detach()}
+
+    def configure_optimizers(self) -> Any:
+        """SGD with one schedule per parameter group, stepped every iteration."""
+        optimise = self.recipe.optimise
+        steps = self.data.steps_per_epoch(optimise.batch_size)
+        span = optimise.schedule_epochs or optimise.epochs
+        groups = parameter_groups(self.model, optimise)
+
+        def scheduled(step: int) -> float:
+            warmup, total = optimise.warmup_epochs * steps, span * steps
+            return warmup_cosine(step, warmup, total, optimise.lr) / optimise.lr
+
+        def constant(step: int) -> float:
+            return 1.0
+
+        optimizer = torch.optim.SGD(groups, lr=optimise.lr, momentum=optimise.momentum)
+        factors: list[Callable[[int], float]] = [
+            constant if group["constant_lr"] else scheduled for group in groups
+        ]
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+def parameter_groups(model: SimSiam, optimise: OptimiseRecipe) -> list[dict[str, Any]]:
+    """Parameters by schedule (the predictor's may be constant) and by weight decay."""
+    groups: list[dict[str, Any]] = []
+    for part, constant in (
+        (nn.ModuleList([model.encoder, model.projector]), False),
+        (model.predictor, optimise.predictor_constant_lr),
+    ):
+        # BatchNorm's parameters and all biases are vectors; weights have two or more dimensions.
+        weights = [p for p in part.parameters() if p.ndim > 1]
+        vectors = [p for p in part.parameters() if p.ndim <= 1]
+        decay = optimise.weight_decay
+        for parameters, strength in (
+            (weights, decay),
+            (vectors, decay if optimise.decay_bn_and_bias else 0.0),
+        ):
+            groups.append({"params": parameters, "weight_decay": strength, "constant_lr": constant})
+    return groups

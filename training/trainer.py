@@ -1,0 +1,187 @@
+"""The training loop: records to crops, crops to pairs, pairs to a frozen encoder.
+
+A run folder holds ``recipe.json`` (what is trained), ``cache/`` (crops), ``checkpoints/``,
+``metrics.jsonl`` (one line an epoch) and, at the end, ``encoder/``. Data order and augmentation
+are functions of (seed, epoch, step) alone, so a run that was killed and resumed goes on as if it
+had never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# Before lightning: it reaches torchvision, which needs the cure in this module.
+from training import torchvision_import  # noqa: F401  isort: skip
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from training.artifact import INFO_FILE, EncoderInfo, Preprocessing
+from training.dataset import TrainingData
+from training.errors import RecipeError
+from training.export import export_encoder
+from training.learner import Learner
+from training.methods.simsiam import SimSiam
+from training.networks import EncoderNetwork
+from training.recipes.schema import Recipe
+from training.watch import EpochReport, Watch
+
+Report = Callable[[EpochReport], None]
+Advance = Callable[[int, int, int], None]
+
+
+class TrainingStoppedError(Exception):
+    """The run was asked to stop (SIGTERM, Ctrl-C); its last checkpoint is complete."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run lives on disk."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """Complete checkpoints, newest first."""
+        return sorted((self.folder / "checkpoints").glob("epoch-*.ckpt"), reverse=True)
+
+    def finished(self, recipe: Recipe) -> bool:
+        """Whether all epochs ran and the encoder was written."""
+        last = self.folder / "checkpoints" / f"epoch-{recipe.optimise.epochs - 1:04d}.ckpt"
+        return last.exists() and (self.folder / "encoder" / INFO_FILE).exists()
+
+    def open(self, recipe: Recipe, resume: bool) -> None:
+        """Create the folder, or check that it holds the same training. Raises RecipeError."""
+        path = self.folder / "recipe.json"
+        wanted = recipe.model_dump(mode="json")
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(wanted, indent=2) + "\n")
+            return
+        if not resume:
+            raise RecipeError(
+                f"{self.folder} already holds a training.",
+                "Add --resume to go on with it, or name another --out.",
+            )
+        held = json.loads(path.read_text())
+        for section, value in wanted.items():
+            if section != "run" and held.get(section) != value:
+                raise RecipeError(
+                    f"{self.folder} was begun with another {section}: {held.get(section)}.",
+                    "Resume with the same recipe and --set values, or name another --out.",
+                )
+
+
+def train(
+    recipe: Recipe,
+    data: TrainingData,
+    out: Path,
+    resume: bool = False,
+    report: Report = lambda epoch: None,
+    advance: Advance = lambda epoch, step, steps: None,
+) -> Path:
+    """Train ``recipe`` on ``data`` and return the encoder folder ``out/encoder``.
+
+    ``report`` hears of every epoch, ``advance`` of every step (epoch from 0, steps done, steps
+    an epoch). Only the first of several processes exports. Raises RecipeError for what cannot be
+    trained, TrainingStoppedError when asked to stop.
+    """
+    run = Run(out)
+    torch.manual_seed(recipe.run.seed)
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    network = EncoderNetwork(
+        recipe.network.backbone,
+        {recipe.head: recipe.network.pool_grid},
+        Preprocessing(size=recipe.network.size, margin=recipe.data.margin),
+        recipe.network.init,
+    )
+    model = SimSiam(network, recipe.network.projector_dim, recipe.network.predictor_dim)
+    learner = Learner(recipe, model, data)
+    watch = Watch(recipe, data, out / "metrics.jsonl", report, advance)
+    trainer = _trainer(recipe, out, watch)
+    begun = time.monotonic()
+    try:
+        with warnings.catch_warnings():
+            # Advice about workers and intervals that does not fit batches made in memory.
+            warnings.filterwarnings("ignore", module="lightning")
+            newest = run.checkpoints[0] if resume and run.checkpoints else None
+            trainer.fit(learner, ckpt_path=newest, weights_only=True)
+    except SystemExit as error:  # lightning's answer to SIGTERM and to Ctrl-C
+        raise TrainingStoppedError from error
+    encoder = out / "encoder"
+    if trainer.is_global_zero:
+        info = EncoderInfo(
+            method=recipe.method,
+            recipe=recipe.name,
+            backbone=network.backbone_name,
+            heads=network.heads,
+            preprocessing=network.preprocessing,
+            training=_story(recipe, data, trainer, time.monotonic() - begun),
+            metrics=watch.summary(),
+        )
+        export_encoder(network, encoder, info)
+    return encoder
+
+
+def _trainer(recipe: Recipe, out: Path, watch: Watch) -> pl.Trainer:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    cuda = torch.cuda.is_available()
+    devices = recipe.run.devices or (torch.cuda.device_count() if cuda else 1)
+    checkpoints = ModelCheckpoint(
+        dirpath=out / "checkpoints",
+        filename="epoch-{epoch:04d}",
+        auto_insert_metric_name=False,
+        monitor="epoch",
+        mode="max",
+        save_top_k=2,  # one to fall back on
+        save_on_train_epoch_end=True,
+    )
+    return pl.Trainer(
+        accelerator="gpu" if cuda else "cpu",
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        sync_batchnorm=cuda and devices > 1,
+        precision=_precision(recipe.run.precision),
+        max_epochs=recipe.optimise.epochs,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        callbacks=[watch, checkpoints],
+        default_root_dir=out,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _precision(wanted: str) -> Any:
+    if wanted != "auto":
+        return wanted
+    if not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+def _story(recipe: Recipe, data: TrainingData, trainer: pl.Trainer, seconds: float) -> Any:
+    """What encoder.json says about the training: data, seed, machine kind; no paths."""
+    return {
+        "seed": recipe.run.seed,
+        "recipe": recipe.model_dump(mode="json"),
+        "data": data.describe(),
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "processes": trainer.world_size,
+        "precision": str(trainer.precision),
+        "device": trainer.strategy.root_device.type,
+        "torch": torch.__version__,
+        "seconds": round(seconds, 1),
+    }
