@@ -18,7 +18,7 @@ Words = NDArray[np.uint32]
 def _byte_table() -> Words:
     table: Words = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = (table >> 1) ^ np.where(table & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
+        table = ((table >> 1) ^ np.where(table & 1, _POLYNOMIAL, 0)).astype(np.uint32)
     return table
 
 

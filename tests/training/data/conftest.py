@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 120, 160
 
 @pytest.fixture
 def write_video() -> Callable[..., Path]:
-    """Writes a video whose frame i is uniformly grey at 10 + 4 i, a white mark at its top left."""
+    """Writes a video whose frame i is uniformly grey at 10 + 8 i, a white mark at its top left."""
 
     def write(
         path: Path, frames: int = 12, width: int = WIDTH, height: int = HEIGHT, fps: float = 30.0
@@ -27,7 +27,7 @@ def write_video() -> Callable[..., Path]:
         video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
         assert video.isOpened()
         for index in range(frames):
-            image = np.full((height, width, 3), 10 + 4 * index, np.uint8)
+            image = np.full((height, width, 3), 10 + 8 * index, np.uint8)
             image[: height // 8, : width // 8] = 255
             video.write(image)
         video.release()
