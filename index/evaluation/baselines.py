@@ -82,7 +82,7 @@ class SqueezeNetGrid(Baseline):
 
     def _features(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         batches = [
-            _grid_means(self._network.feature_maps(crops[start : start + BATCH]), self._cells)
+            grid_means(self._network.feature_maps(crops[start : start + BATCH]), self._cells)
             for start in range(0, len(crops), BATCH)
         ]
         return np.concatenate(batches) if batches else np.empty((0, self.heads[HEAD]), np.float32)
@@ -109,7 +109,7 @@ def open_baseline(name: str, data_root: Path | None) -> Baseline:
     raise EncoderError(f"There is no baseline '{name}'.", f"Choose one of {', '.join(BASELINES)}.")
 
 
-def _grid_means(maps: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+def grid_means(maps: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
     """(N, C, H, W) to (N, C * cells²): means of cells from floor(iH/n) to ceil((i+1)H/n)."""
     height, width = maps.shape[2:]
     means = [

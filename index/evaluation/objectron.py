@@ -35,6 +35,7 @@ from training.errors import DataError
 HIT_IOU = 0.5
 SYMMETRIC_CATEGORIES = ("bottle", "cup")
 SEQUENCE_SHARES = {"sequences_10_percent": 0.10, "sequences_1_percent": 0.01}
+PLANE_SUFFIX: dict[PlaneGiven, str] = {"true": "", "noisy": "_noisy_plane", "none": "_no_plane"}
 NO_CANDIDATE = "the gallery has no view of the query's category"
 
 ByCategory = dict[str, float | None]
@@ -103,7 +104,7 @@ def evaluate_objectron(
         found = chosen >= 0
         rng = np.random.default_rng([seed, 1])
         fitted = fit_neighbours(truth, boxes, query_rows[found], chosen[found], plane, rng)
-        name = row if plane == "true" else f"{row}_{plane}_plane"
+        name = row + PLANE_SUFFIX[plane]
         failures[name] = _failure_counts(fitted.reason, int((~found).sum()))
         for suffix, symmetric in (("", never), ("_symmetric", turns)):
             iou = np.zeros(len(query_rows))

@@ -49,6 +49,11 @@ def run(evaluation: Evaluation, progress: Progress | None = None) -> dict[str, A
     Plain JSON values without NaN. Raises EncoderError and DataError with their remedies.
     """
     started = time.perf_counter()
+    if evaluation.query_split == evaluation.gallery_split:
+        raise DataError(
+            f"Queries and gallery are both the split '{evaluation.query_split}'.",
+            "Name two splits, so that no query finds itself.",
+        )
     encoder = open_encoder(
         evaluation.encoder, evaluation.data_root, evaluation.backend, evaluation.threads
     )
@@ -148,11 +153,6 @@ def _reid(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> A
 
 
 def _objectron(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> Any:
-    if evaluation.query_split == evaluation.gallery_split:
-        raise DataError(
-            f"Queries and gallery are both the split '{evaluation.query_split}'.",
-            "Name two splits, so that no query finds itself.",
-        )
     return evaluate_objectron(
         dataset.embedded(evaluation.query_split),
         dataset.embedded(evaluation.gallery_split),

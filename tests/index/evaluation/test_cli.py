@@ -1,0 +1,102 @@
+"""The contract of `posebank evaluate … --json`, and the baselines measured by others."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from index.evaluation.cli import app
+from index.evaluation.run import Evaluation, run
+from training.errors import DataError
+
+SharedData = Callable[[str], Path]
+
+
+def last_line(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    figures: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return figures
+
+
+def test_coil100_pixels_reproduce_the_published_baseline(shared_data: SharedData) -> None:
+    root = shared_data("coil100/dev")
+    figures = last_line("coil100", "--root", str(root), "--encoder", "baseline:pixels16")
+    assert figures["reid_map"] == pytest.approx(0.671, abs=0.0006)
+    assert figures["azimuth_error_mean_deg"] == pytest.approx(22.8, abs=0.06)
+    assert figures["n_queries"] == 1368
+    assert figures["n_pose_queries"] == 228
+    assert figures["without_barely_changing"]["n_queries"] == 16 * 72
+    assert 0 < figures["rank1"] < 1
+    assert figures["encoder"]["identity"] == "baseline:pixels16"
+    assert figures["seconds"] > 0
+
+
+def test_eth80_gives_its_keys_and_the_figures_measured_here(shared_data: SharedData) -> None:
+    root = shared_data("eth80/dev")
+    figures = last_line("eth80", "--root", str(root), "--encoder", "baseline:pixels16")
+    assert figures["n_queries"] == 480
+    assert figures["n_reid_queries"] == 1230
+    # Ours; 40.9 was published without its exact resampling, to which this figure is sensitive.
+    assert figures["azimuth_error_mean_deg"] == pytest.approx(34.4, abs=0.5)
+    assert figures["share_within_22_5_deg"] == pytest.approx(0.73, abs=0.01)
+    assert figures["azimuth_error_median_deg"] == 0.0
+    assert figures["reid_map"] == pytest.approx(0.19, abs=0.01)
+
+
+def test_squeezenet_reproduces_the_published_pose_error(
+    shared_data: SharedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the angles that the pose part needs, to save two thirds of the images."""
+    pytest.importorskip("torch")
+    monkeypatch.setenv("POSEBANK_DATA", str(shared_data("weights_squeezenet").parent))
+    for image in shared_data("coil100/dev").glob("obj*__*.png"):
+        if int(image.stem.split("__")[1]) % 15 == 0:
+            (tmp_path / image.name).symlink_to(image.resolve())
+    figures = last_line(
+        "coil100", "--root", str(tmp_path), "--encoder", "baseline:squeezenet-pooled"
+    )
+    assert figures["n_pose_queries"] == 228
+    assert figures["azimuth_error_mean_deg"] == pytest.approx(17.1, abs=0.06)
+
+
+def test_reid_runs_on_any_dataset(shared_data: SharedData) -> None:
+    root = shared_data("coil100/dev")
+    figures = last_line(
+        "reid", "--root", str(root), "--encoder", "baseline:pixels16", "--max-queries", "50"
+    )
+    assert figures["n_queries"] == 50
+    assert figures["n_gallery"] == 1368
+    assert figures["without_own_sequence"] is None
+    assert figures["encoder"]["heads_used"] == {"identity": "pose"}
+
+
+def test_tables_name_the_published_figures(shared_data: SharedData) -> None:
+    root = shared_data("coil100/dev")
+    result = CliRunner().invoke(
+        app, ["coil100", "--root", str(root), "--encoder", "baseline:pixels16"]
+    )
+    assert result.exit_code == 0
+    assert "best possible" in result.stdout
+    assert "0.965" in result.stdout
+
+
+def test_queries_and_gallery_must_differ(tmp_path: Path) -> None:
+    evaluation = Evaluation(
+        protocol="objectron",
+        root=tmp_path,
+        encoder="baseline:pixels16",
+        query_split="train",
+        gallery_split="train",
+    )
+    with pytest.raises(DataError, match="both the split 'train'"):
+        run(evaluation)
+
+
+def test_every_protocol_has_a_command() -> None:
+    help_text = CliRunner().invoke(app, ["--help"]).stdout
+    for protocol in ("eth80", "coil100", "reid", "objectron"):
+        assert protocol in help_text
