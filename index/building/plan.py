@@ -181,4 +181,6 @@ def _skip(source: Source, sequence: str, reason: str) -> Skipped:
 
 def relative(text: str, root: Path) -> str:
     """``text`` without the root's path: a manifest must not depend on where its data lay."""
-    return text.replace(f"{root}/", "").replace(f"{root.resolve()}/", "")
+    for path in (root, root.resolve()):
+        text = text.replace(f"{path}/", "").replace(str(path), root.name)
+    return text
