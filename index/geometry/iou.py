@@ -157,7 +157,7 @@ def _iou_chunk(A: Array, a: Array, B: Array, b: Array) -> Array:
     axes, center = axes[rows], center[rows]
     shared = volume_in_unit_cube(axes, center)
     small_volume = np.abs(_determinant(axes))
-    shared = np.clip(shared, 0.0, small_volume)
+    shared = np.clip(shared, 0.0, np.minimum(small_volume, 1.0))
     iou = np.zeros(len(A))
     iou[rows] = np.where(shared > TOUCHING, shared, 0.0) / (1.0 + small_volume - shared)
     return iou

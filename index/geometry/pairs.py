@@ -115,6 +115,5 @@ def _is_plane(center: Array, normal: Array) -> NDArray[np.bool_]:
 
 def _bounded(values: Array) -> NDArray[np.bool_]:
     """(N,) rows whose numbers are finite and of a size no product of them overflows at."""
-    rows = np.abs(values.reshape(len(values), -1))
     # The maximum of a row with NaN is NaN, and no comparison with NaN holds.
-    return np.asarray(rows.max(axis=1) < LARGEST)
+    return np.asarray(np.abs(values).max(axis=tuple(range(1, values.ndim))) < LARGEST)
