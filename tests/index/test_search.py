@@ -1,0 +1,233 @@
+"""The search agrees with a brute-force one under any filter, and returns nothing deleted."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from index.filters import Filters
+from index.home import Home
+from index.search import Catalog, Gallery
+from index.store.database import close_database, writing
+from index.store.views import delete_views, fetch_views
+from index.vectors import FlatIndex
+from training.errors import GalleryError, QueryError
+
+CATEGORIES = ("cup", "shoe", "book", "unknown")
+SEQUENCES = tuple(f"s{number}" for number in range(7))
+INSTANCES = ("thing0", "thing1", "thing2", "thing3")
+
+
+def some(values: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(values), unique=True, max_size=2).map(tuple)
+
+
+FILTERS = st.builds(
+    Filters,
+    dataset=some(("things", "elsewhere")),
+    split=some(("train", "test")),
+    category=some(CATEGORIES),
+    sequence=some(SEQUENCES),
+    instance=some(INSTANCES),
+    exclude_sequence=some(SEQUENCES),
+    exclude_instance=some(INSTANCES),
+    has_box9=st.sampled_from([None, None, True, False]),
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, painted, encoder):
+    """An opened gallery, its views in row order and its vectors."""
+    from index.build import build_index
+
+    folder = tmp_path_factory.mktemp("world")
+    home = Home.open(folder, f"sqlite:///{folder / 'home.sqlite'}")
+    result = build_index(home, "things", [(painted, "manifest")], encoder)
+    gallery = Gallery.open(home, "things")
+    ids = np.load(result.folder / "ids.npy").tolist()
+    with writing(home) as connection:
+        stored = fetch_views(connection, ids)
+    views = [stored[identity] for identity in ids]
+    vectors = np.stack(
+        [gallery._vectors["pose"]._index.reconstruct(row) for row in range(gallery.size)]
+    )
+    yield gallery, views, vectors
+    close_database(home)
+
+
+def allowed(view, filters: Filters) -> bool:
+    """The filters said in the plainest way."""
+    for name in ("dataset", "split", "category", "sequence", "instance"):
+        wanted = getattr(filters, name)
+        if wanted and getattr(view, name) not in wanted:
+            return False
+    if view.sequence in filters.exclude_sequence or view.instance in filters.exclude_instance:
+        return False
+    return filters.has_box9 is None or (view.box9 is not None) == filters.has_box9
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(filters=FILTERS, k=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
+def test_search_agrees_with_brute_force(world, filters, k, seed):
+    gallery, views, vectors = world
+    queries = np.random.default_rng(seed).normal(size=(3, 24)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    found = gallery.search(queries, "pose", k, filters)
+    rows = [row for row, view in enumerate(views) if allowed(view, filters)]
+    for query, neighbours in zip(queries, found, strict=True):
+        scores = {row: float(vectors[row].astype(float) @ query.astype(float)) for row in rows}
+        best = sorted(scores, key=lambda row: -scores[row])[:k]
+        assert [neighbour.view_id for neighbour in neighbours] == [views[r].id for r in best]
+        np.testing.assert_allclose(
+            [neighbour.similarity for neighbour in neighbours],
+            [scores[row] for row in best],
+            atol=1e-6,
+        )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(1, 200),
+    dim=st.sampled_from([1, 3, 16]),
+    batch=st.integers(1, 30),
+    k=st.integers(1, 220),
+    share=st.floats(0, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_flat_index_agrees_with_numpy_under_masks(rows, dim, batch, k, share, seed):
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(rows, dim)).astype(np.float32)
+    queries = random.normal(size=(batch, dim)).astype(np.float32)
+    mask = random.random(rows) < share
+    similarity, found = FlatIndex.of(vectors, threads=1).search(queries, k, mask)
+    exact = queries.astype(float) @ vectors.astype(float).T
+    exact[:, ~mask] = -np.inf
+    for i in range(batch):
+        count = min(k, int(mask.sum()))
+        got = found[i][found[i] >= 0]
+        assert len(got) == count
+        assert len(set(got.tolist())) == count
+        np.testing.assert_allclose(exact[i, got], np.sort(exact[i])[::-1][:count], atol=1e-4)
+        np.testing.assert_allclose(similarity[i][:count], exact[i, got], atol=1e-4)
+
+
+def test_masked_and_whole_search_agree(world):
+    gallery, _, vectors = world
+    index = gallery._vectors["pose"]
+    whole = index.search(vectors, 30)
+    masked = index.search(vectors, 30, np.ones(30, bool))
+    np.testing.assert_array_equal(whole[1], masked[1])
+
+
+def test_deleted_metadata_is_never_returned_and_the_search_goes_on(build, home):
+    build()
+    gallery = Gallery.open(home, "things")
+    query = np.ones(24, np.float32) / np.sqrt(24)
+    before = [neighbour.view_id for neighbour in gallery.search(query, k=30)[0]]
+    with writing(home) as connection:
+        assert delete_views(connection, before[:7]) == 7
+    after = [neighbour.view_id for neighbour in gallery.search(query, k=10)[0]]
+    assert after == before[7:17]
+    assert gallery.view(before[0]) is None
+    assert gallery.thumbnail(before[0]) is None
+    reopened = Gallery.open(home, "things")
+    assert [neighbour.view_id for neighbour in reopened.search(query, k=30)[0]] == before[7:]
+
+
+def test_questions_that_make_no_sense_are_refused(world):
+    gallery, _, vectors = world
+    with pytest.raises(QueryError, match="no head 'depth'"):
+        gallery.search(vectors[:1], "depth")
+    with pytest.raises(QueryError, match="k is 0"):
+        gallery.search(vectors[:1], k=0)
+    with pytest.raises(QueryError, match="24 dimensions"):
+        gallery.search(vectors[:1, :8])
+    with pytest.raises(QueryError, match="not finite"):
+        gallery.search(vectors[:1] * np.nan)
+    assert gallery.search(np.zeros((0, 24), np.float32)) == []
+
+
+def test_only_the_encoder_of_the_index_may_ask(world, encoder, other_encoder):
+    gallery, _, _ = world
+    gallery.check_encoder(encoder.identity)
+    with pytest.raises(GalleryError, match="was built with encoder"):
+        gallery.check_encoder(other_encoder.identity)
+
+
+def test_heads_stand_in_for_each_other_with_a_note(world):
+    gallery, _, _ = world
+    assert gallery.resolve_head("identity") == ("identity", None)
+    only_pose = object.__new__(Gallery)
+    only_pose.name, only_pose.heads = "things", {"pose": 24}
+    head, note = only_pose.resolve_head("identity")
+    assert head == "pose"
+    assert "no 'identity' head" in note
+    with pytest.raises(QueryError, match="no head 'depth'"):
+        only_pose.resolve_head("depth")
+
+
+def test_values_of_the_columns(world):
+    gallery, _, _ = world
+    assert gallery.values("category") == ("book", "cup", "shoe")
+    assert gallery.values("split") == ("test", "train")
+
+
+def test_unknown_indexes_name_the_known_ones(world):
+    gallery, _, _ = world
+    with pytest.raises(GalleryError, match="'nothing' does not exist") as caught:
+        Gallery.open(gallery.home, "nothing")
+    assert "things" in caught.value.remedy
+    with pytest.raises(GalleryError, match="no version 'ffffffffffff'"):
+        Gallery.open(gallery.home, "things", "ffffffffffff")
+
+
+def test_threads_share_a_gallery(world):
+    gallery, views, vectors = world
+    wrong: list[int] = []
+
+    def ask(start: int) -> None:
+        for row in range(start, 30, 4):
+            if gallery.search(vectors[row], k=3)[0][0].view_id != views[row].id:
+                wrong.append(row)
+
+    threads = [threading.Thread(target=ask, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_catalog_follows_promotions_and_leaves_old_users_alone(build, home):
+    catalog = Catalog(home)
+    assert catalog.names() == ()
+    with pytest.raises(GalleryError, match="does not exist"):
+        catalog.get("things")
+    build(split="train")
+    assert catalog.refresh() == ("things",)
+    old = catalog.get("things")
+    assert catalog.refresh() == ()
+    build()
+    assert catalog.get("things") is old
+    assert catalog.refresh() == ("things",)
+    assert catalog.get("things").size == 30
+    query = np.ones(24, np.float32) / np.sqrt(24)
+    assert {neighbour.view.split for neighbour in old.search(query)[0]} == {"train"}
+
+
+def test_the_catalog_keeps_the_old_gallery_where_the_new_one_is_damaged(build, home):
+    build(split="train")
+    catalog = Catalog(home)
+    old = catalog.get("things")
+    new = build()
+    (new.folder / "vectors-pose.faiss").write_bytes(b"rubbish")
+    catalog.refresh()
+    assert catalog.get("things") is old
+    assert "SHA-256" in catalog.errors["things"].message
+    fresh = Catalog(home)
+    with pytest.raises(GalleryError, match="SHA-256"):
+        fresh.get("things")
