@@ -57,7 +57,7 @@ def render_objectron(
         for instance in range(instances)
         for take in range(sequences_per_instance)
     ]
-    test_from = instances - round(instances * test_share)
+    test_from = instances - _test_count(instances, test_share)
     try:
         _claim(out, {"seconds": seconds, "fps": fps, "size": list(size), "seed": seed})
         missing = [shot for shot in shots if not SequencePaths(out, shot.id).complete]
@@ -70,6 +70,13 @@ def render_objectron(
             "Free some space or choose another folder, then run the same command again.",
         ) from error
     return RenderReport(out, len(missing), kept)
+
+
+def _test_count(instances: int, share: float) -> int:
+    """At least one of each split when both are wanted and there are two instances."""
+    if instances < 2 or share in (0, 1):
+        return round(instances * share)
+    return min(max(round(instances * share), 1), instances - 1)
 
 
 def _tell(progress: Progress | None, done: int, total: int, kept: int) -> None:
@@ -129,7 +136,7 @@ def _render_all(
             tell(done)
         return
     # one rasteriser thread a process: whole sequences scale better than shared frames
-    os.environ.setdefault("LP_NUM_THREADS", "1")
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(render_sequence, out, shot) for shot in shots]
         try:

@@ -35,6 +35,11 @@ def any_colour(rng: np.random.Generator) -> Colour:
     return grey(rng) if rng.random() < 0.35 else hue(rng, rng.uniform(0.3, 0.9))
 
 
+def muted(rng: np.random.Generator) -> Colour:
+    """What walls, floors and furniture wear: greys, browns and weak hues."""
+    return grey(rng, 0.3, 0.95) if rng.random() < 0.4 else hue(rng, 0.22, 0.72)
+
+
 def contrasting(colour: Colour, rng: np.random.Generator) -> Colour:
     """A colour that can be read on the given one."""
     dark = float(np.dot(colour, (0.3, 0.6, 0.1))) < 0.5

@@ -22,6 +22,7 @@ from training.errors import DataError
 TARGET_ID, CLUTTER_ID = 1, 2
 _SHADOW = 1024
 _SAMPLES = 4
+_POSITION_ONLY = "3f4 40x1"  # skips the rest of buffers.VERTEX
 
 
 def _column_major(matrix: Array) -> bytes:
@@ -74,7 +75,7 @@ class Renderer:
             ctx.depth_renderbuffer(size, samples=_SAMPLES),
         )
         self._flat = ctx.framebuffer([ctx.renderbuffer(size, 4)])
-        self._ids = ctx.framebuffer([ctx.renderbuffer(size, 1)], ctx.depth_renderbuffer(size))
+        self._id_frames: dict[tuple[int, int], Any] = {}
         self._pixels = np.empty((height, width, 4), dtype=np.uint8)
 
     def __enter__(self) -> Self:
@@ -108,10 +109,10 @@ class Renderer:
                     self._solid, [(buffer, VERTEX, *VERTEX_NAMES)], index_buffer=index
                 ),
                 "depth": ctx.vertex_array(
-                    self._depth, [(buffer, "3f4 40x4", "position")], index_buffer=index
+                    self._depth, [(buffer, _POSITION_ONLY, "position")], index_buffer=index
                 ),
                 "mark": ctx.vertex_array(
-                    self._mark, [(buffer, "3f4 40x4", "position")], index_buffer=index
+                    self._mark, [(buffer, _POSITION_ONLY, "position")], index_buffer=index
                 ),
             }
         a, b = scene.ground_half
@@ -126,11 +127,9 @@ class Renderer:
         layers, height, width, _ = packed.textures.shape
         self._textures = ctx.texture_array((width, height, layers), 3, packed.textures.tobytes())
         self._textures.build_mipmaps()
-        self._textures.anisotropy = 4.0
         side = scene.ground.shape[0]
         self._ground_texture = ctx.texture((side, side), 3, scene.ground.tobytes())
         self._ground_texture.build_mipmaps()
-        self._ground_texture.anisotropy = 4.0
         rows, columns, _ = scene.panorama.shape
         self._panorama = ctx.texture((columns, rows), 3, scene.panorama.tobytes())
         self._panorama.repeat_y = False
@@ -230,20 +229,30 @@ class Renderer:
         self._flat.read_into(self._pixels, components=4)
         return cv2.cvtColor(self._pixels, cv2.COLOR_RGBA2RGB).astype(np.uint8, copy=False)
 
-    def identify(self, pose: CameraPose) -> Seen:
-        """The id buffer of one frame, and the target alone."""
-        width, height = self.size
+    def identify(self, pose: CameraPose, shrink: int = 1) -> Seen:
+        """What is seen where in one frame, in an image smaller by the factor ``shrink``."""
+        width, height = self.size[0] // shrink, self.size[1] // shrink
+        ids = self._id_frame(width, height)
         clip, _ = self._clip(pose)
         self._mark["clip"].write(_column_major(clip))
-        self._ids.use()
-        self._ids.clear(depth=1.0)
+        ids.use()
+        ids.clear(depth=1.0)
         self._mark["id"] = TARGET_ID
         self._groups["target"]["mark"].render()
-        alone = np.frombuffer(self._ids.read(components=1, alignment=1), dtype=np.uint8)
+        alone = np.frombuffer(ids.read(components=4), dtype=np.uint8)
         self._mark["id"] = 0
         self._ground_mark.render(self.ctx.TRIANGLE_STRIP)
         self._mark["id"] = CLUTTER_ID
         if "clutter" in self._groups:
             self._groups["clutter"]["mark"].render()
-        seen = np.frombuffer(self._ids.read(components=1, alignment=1), dtype=np.uint8)
-        return Seen(seen.reshape(height, width), alone.reshape(height, width) > 0)
+        seen = np.frombuffer(ids.read(components=4), dtype=np.uint8)
+        shape = (height, width, 4)
+        return Seen(seen.reshape(shape)[..., 0], alone.reshape(shape)[..., 0] > 0)
+
+    def _id_frame(self, width: int, height: int) -> Any:
+        if (width, height) not in self._id_frames:
+            size = (width, height)
+            self._id_frames[size] = self.ctx.framebuffer(
+                [self.ctx.renderbuffer(size, 4)], self.ctx.depth_renderbuffer(size)
+            )
+        return self._id_frames[width, height]

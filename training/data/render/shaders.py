@@ -13,8 +13,8 @@ void main() {}
 ID_FRAGMENT = """
 #version 330
 uniform float id;
-out float value;
-void main() { value = id / 255.0; }
+out vec4 value;
+void main() { value = vec4(id / 255.0); }
 """
 
 SOLID_VERTEX = """

@@ -36,7 +36,7 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
             cv2.line(image, (i * step, 0), (i * step, n), joint, 3)
         return image
     if kind == "carpet":
-        colour = paint.hue(rng, 0.35, 0.5)
+        colour = paint.hue(rng, 0.28, 0.6)
         image = paint.shaded(colour, 0.9 * rng.standard_normal((n, n)) + slow, 0.11)
         if rng.random() < 0.5:
             other = np.array(paint.hue(rng, 0.4, 0.6))
@@ -64,11 +64,11 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
         band = (
             ((x * k // n) % 2 + (y * k // n) % 2) / 2.0 if rng.random() < 0.6 else (x * k // n) % 2
         )
-        first, second = np.array(paint.any_colour(rng)), np.array(paint.grey(rng, 0.6, 1.0))
+        first, second = np.array(paint.muted(rng)), np.array(paint.grey(rng, 0.6, 1.0))
         field = first * band[..., None] + second * (1 - band[..., None])
         return np.clip(255 * field * (1 + 0.04 * fine[..., None]), 0, 255).astype(np.uint8)
     if kind == "plain":
-        return paint.shaded(paint.any_colour(rng), 0.5 * slow + 0.4 * fine, 0.03)
+        return paint.shaded(paint.muted(rng), 0.5 * slow + 0.4 * fine, 0.03)
     return paint.shaded(paint.grey(rng, 0.4, 0.75), fine + slow, 0.05)  # concrete
 
 
@@ -116,7 +116,7 @@ def panorama(outdoor: bool, floor: np.ndarray, rng: np.random.Generator) -> Text
     image[horizon:] = floor * np.linspace(0.95, 0.6, height - horizon)[:, None, None]
     canvas = (255 * np.clip(image, 0, 1)).astype(np.uint8)
     for _ in range(int(rng.integers(12, 30))):
-        x, colour = int(rng.integers(0, width)), paint.any_colour(rng)
+        x, colour = int(rng.integers(0, width)), paint.muted(rng)
         if outdoor:
             top = horizon - int(rng.integers(4, 60))
             if rng.random() < 0.5:  # a house
