@@ -35,6 +35,8 @@ export class Stage {
       if (previous.startsWith("blob:")) URL.revokeObjectURL(previous);
     }
     const [width, height] = this.size;
+    // As large as fits, a small picture up to three times its size.
+    this.frame.style.width = `min(100%, ${(62 * width) / height}vh, ${3 * width}px)`;
     this.overlay.setAttribute("viewBox", `-0.5 -0.5 ${width} ${height}`);
     this.frame.hidden = false;
     this.box = null;
