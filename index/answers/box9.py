@@ -27,6 +27,9 @@ ASSUMED_FOV_DEG = 60.0
 """Field of view across the longer image side where no camera is given (ours; the phones of
 Objectron see about 63°)."""
 
+UNKNOWN = np.full(3, np.nan)
+"""How the fit is told that a neighbour's ground is not known."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseQuery:
@@ -182,19 +185,19 @@ def _camera(query: PoseQuery) -> tuple[Camera, tuple[str, ...]]:
 
 
 def _plane_assumptions(plane: Plane | None, views: list[StoredView]) -> tuple[str, ...]:
-    said = []
+    placed = (
+        "keeps its annotated size in metres and its pose towards the viewing ray, and was placed "
+        "where it fills the crop"
+    )
     if plane is None:
-        said.append(
-            "No ground plane was given: each neighbour's own plane was taken, as it lies "
-            "relative to the neighbour's camera."
-        )
+        return (f"No ground plane was given: each neighbour's box {placed}.",)
     without = sum(view.plane is None for view in views)
     if without:
-        said.append(
-            f"{without} of {len(views)} neighbours have no annotated ground plane: the bottom "
-            "face of their box was taken for it."
+        return (
+            f"{without} of {len(views)} neighbours have no annotated ground plane: such a box "
+            f"{placed}.",
         )
-    return tuple(said)
+    return ()
 
 
 def _lack(view: StoredView) -> str | None:
@@ -222,11 +225,9 @@ def _references(views: list[StoredView]) -> ReferenceViews:
 
 
 def _plane_of(view: StoredView) -> tuple[Array, Array]:
-    if view.plane is not None:
-        return view.plane.center, view.plane.normal
-    assert view.box9 is not None
-    up = view.box9.rotation[:, 1]
-    return view.box9.translation - up * view.box9.scale[1] / 2, up
+    if view.plane is None:
+        return UNKNOWN, UNKNOWN
+    return view.plane.center, view.plane.normal
 
 
 def _unit(normal: Array) -> Array:

@@ -11,7 +11,8 @@ from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
 
 FIRST_POOL = 50
-"""Views searched at first; the pool grows until enough instances are in it."""
+POOL_PER_MATCH = 10
+"""Views ranked at first, at least and per match; more follow until enough instances are in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ def answer_reid(
     if exclude_sequence is not None:
         excluded = (*filters.exclude_sequence, exclude_sequence)
         filters = replace(filters, exclude_sequence=excluded)
-    pool = max(FIRST_POOL, 10 * k)
+    pool = max(FIRST_POOL, POOL_PER_MATCH * k)
     while True:
         neighbours = gallery.search(embedding, head, pool, filters)[0]
         groups: dict[tuple[str, str], list[Neighbour]] = {}
