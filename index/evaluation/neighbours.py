@@ -14,8 +14,8 @@ Rows = NDArray[np.intp]
 PairMask = Callable[[Rows], NDArray[np.bool_]]
 """Query rows (q,) to a (q, G) bool mask over the gallery."""
 
-ENTRIES_AT_ONCE = 1 << 23
-"""Similarities held at once: 32 MiB in float32, a few times that while a chunk is sorted."""
+ENTRIES_AT_ONCE = 1 << 22
+"""Similarities held at once: 16 MiB in float32, about 200 MiB while a chunk is ranked."""
 
 
 def similarity_chunks(query: Vectors, gallery: Vectors) -> Iterator[tuple[Rows, Vectors]]:

@@ -47,6 +47,7 @@ def test_eth80_gives_its_keys_and_the_figures_measured_here(shared_data: SharedD
     assert figures["reid_map"] == pytest.approx(0.19, abs=0.01)
 
 
+@pytest.mark.slow
 def test_squeezenet_reproduces_the_published_pose_error(
     shared_data: SharedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

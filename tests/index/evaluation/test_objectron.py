@@ -20,6 +20,7 @@ BASE_ROWS = {
     "random_in_category_fit",
     "sequences_10_percent",
     "sequences_1_percent",
+    "oracle_rotation",
     "nearest_neighbour_noisy_plane",
     "nearest_neighbour_no_plane",
 }
@@ -43,6 +44,7 @@ def test_every_row_has_its_symmetric_twin_every_category_and_the_mean(
         parts = [values[name] for name in ("book", "chair", "cup", "shoe")]
         assert values["mean"] == pytest.approx(np.mean(parts))
     assert oracle.n_queries == 4 * 3 * 12
+    assert oracle.n_queries_by_category == {"book": 36, "chair": 36, "cup": 36, "shoe": 36}
 
 
 def test_an_embedding_that_knows_the_pose_hits(oracle: ObjectronResult) -> None:
@@ -55,6 +57,22 @@ def test_nearest_beats_random_in_category_beats_random(oracle: ObjectronResult) 
     mean = {row: values["mean"] for row, values in oracle.mean_iou.items()}
     assert mean["nearest_neighbour"] > mean["random_in_category_fit"] + 0.1
     assert mean["random_in_category_fit"] > mean["random_fit"] + 0.1
+
+
+def test_the_oracle_of_rotation_needs_no_embedding(
+    query_world: ViewTable,
+    train_world: ViewTable,
+    embedded: SimpleNamespace,
+    oracle: ObjectronResult,
+) -> None:
+    blind = evaluate_objectron(
+        embedded.at_random(query_world, seed=1),
+        embedded.at_random(train_world, seed=2),
+        "pose",
+        "pose",
+    )
+    assert blind.hit_rate["oracle_rotation"] == oracle.hit_rate["oracle_rotation"]
+    assert blind.hit_rate["oracle_rotation"]["mean"] > 0.98
 
 
 def test_a_worse_plane_gives_a_worse_fit(oracle: ObjectronResult) -> None:
