@@ -1,0 +1,153 @@
+"""Whole trainings of a tiny network: killed and resumed, stopped, collapsed, run by two."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.artifact import read_info, read_weights
+from training.dataset import Source, TrainingData, load_source
+from training.encoder import Encoder
+from training.errors import RecipeError
+from training.recipes import Recipe, load_recipe
+
+TINY = [
+    "backbone=resnet10_w4",
+    "size=32",
+    "projector_dim=16",
+    "predictor_dim=4",
+    "batch_size=8",
+    "epochs=3",
+    "warmup_epochs=1",
+    "threads=1",
+]
+
+
+def tiny(*overrides: str) -> Recipe:
+    return load_recipe("small-nearby", [*TINY, *overrides])
+
+
+def run(root: Path, out: Path, recipe: Recipe, resume: bool = False) -> Path:
+    from training.trainer import Run, train
+
+    Run(out).open(recipe, resume)
+    loaded = [load_source(Source(root, "coil100"), recipe.data.fps)]
+    data = TrainingData(loaded, recipe, out / "cache", lambda done, total: None)
+    return train(recipe, data, out, resume)
+
+
+def command(root: Path, out: Path, *more: str) -> list[str]:
+    settings = [part for value in TINY for part in ("--set", value)]
+    train = ["train", "small-nearby", "--data", str(root), "--reader", "coil100", "--out", str(out)]
+    return [sys.executable, "-m", "service.cli", *train, *settings, *more]
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, "the training ended early"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def unbroken(turntables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("unbroken") / "run"
+    run(turntables, out, tiny())
+    return out
+
+
+def test_the_artifact_tells_its_story(unbroken: Path) -> None:
+    info = read_info(unbroken / "encoder")
+    assert (info.method, info.recipe, info.backbone) == ("simsiam", "small-nearby", "resnet10_w4")
+    assert {name: head.dim for name, head in info.heads.items()} == {"pose": 32}
+    assert info.training["epochs"] == 3
+    assert info.training["seed"] == 0
+    assert info.training["data"]["sources"][0]["views"] == 60
+    assert info.metrics["collapsed"] is False
+    assert set(info.metrics["scores"]) == set(info.metrics["scores_untrained"]) == {"nn_instance"}
+    assert str(unbroken.parent) not in (unbroken / "encoder" / "encoder.json").read_text()
+    crops = np.zeros((2, 32, 32, 3), np.uint8)
+    assert Encoder.load(unbroken, backend="onnx").encode(crops)["pose"].shape == (2, 32)
+
+
+def test_every_epoch_left_a_line(unbroken: Path) -> None:
+    lines = [json.loads(line) for line in (unbroken / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
+    assert lines[0]["loss"] is None
+    assert all(-1 <= line["loss"] <= 1 for line in lines[1:])
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_ends_in_the_same_weights(
+    turntables: Path, tmp_path: Path, unbroken: Path
+) -> None:
+    out = tmp_path / "run"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command(turntables, out),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    wait_for(out / "checkpoints" / "epoch-0000.ckpt", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "encoder").exists()
+    run(turntables, out, tiny(), resume=True)
+    expected, found = (read_weights(folder / "encoder") for folder in (unbroken, out))
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor, err_msg=name)
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_sigterm_ends_it_in_order_and_the_command_resumes(turntables: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    long = ("--set", "epochs=400")
+    process = subprocess.Popen(command(turntables, out, *long), stdout=subprocess.PIPE)
+    wait_for(out / "checkpoints" / "epoch-0000.ckpt", process)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert b"--resume" in output
+    assert b"Traceback" not in output
+
+
+def test_a_folder_is_not_trained_over(turntables: Path, unbroken: Path) -> None:
+    with pytest.raises(RecipeError, match="already holds a training"):
+        run(turntables, unbroken, tiny())
+    with pytest.raises(RecipeError, match="begun with another optimise"):
+        run(turntables, unbroken, tiny("lr=0.9"), resume=True)
+
+
+def test_a_collapsed_run_says_so_and_can_stop(
+    turntables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.methods.simsiam import SimSiam
+
+    # Without BatchNorm's spread: a projector that answers the same for every view.
+    monkeypatch.setattr(
+        SimSiam, "embed", lambda self, views: 0.0 * views.mean() + _ones(self, views)
+    )
+    recipe = tiny("stop_on_collapse=true")
+    encoder = run(turntables, tmp_path / "run", recipe)
+    info = read_info(encoder)
+    assert info.metrics["collapsed"] is True
+    assert info.metrics["collapsed_epochs"] == [1]
+    assert info.training["epochs"] == 1
+
+
+def _ones(model, views):  # type: ignore[no-untyped-def]
+    import torch
+
+    return torch.ones(len(views), model.projector[0].in_features)
