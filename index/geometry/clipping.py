@@ -40,6 +40,7 @@ def volume_in_unit_cube(axes: Array, center: Array) -> Array:
     ``axes`` (P, 3, 3) holds the edge vectors as columns, ``center`` is (P, 3). Ours.
     """
     count = len(axes)
+    axes, center = _left_of_the_cube(axes, center)
     corners = np.ascontiguousarray((CORNERS @ axes.transpose(0, 2, 1)).transpose(2, 1, 0))
     corners += (center.T + 0.5)[:, None, :]
     start = corners[:, FACES.T, :].reshape(3, 4, 6 * count)
@@ -58,6 +59,22 @@ def volume_in_unit_cube(axes: Array, center: Array) -> Array:
     rest = _clip(polygons[0][:, :, beyond], polygons[1][:, :, beyond], X, -1, keep_beyond=True)
     flux[beyond] -= _integral_of_x(*rest, 1.0)
     return np.abs(np.bincount(kept % max(count, 1), weights=flux, minlength=count))
+
+
+def _left_of_the_cube(axes: Array, center: Array) -> tuple[Array, Array]:
+    """The same volumes with coordinates renamed and mirrored so that centres lie far out on −x.
+
+    There the most faces lie left of the cube, where they need no clipping.
+    """
+    rows = np.arange(len(axes))
+    order = np.tile([X, Y, Z], (len(axes), 1))
+    farthest = np.abs(center).argmax(axis=1)
+    order[rows, farthest], order[:, X] = X, farthest
+    axes, center = axes[rows[:, None], order], center[rows[:, None], order]
+    mirrored = center[:, X] > 0.0
+    axes[mirrored, X] *= -1.0
+    center[mirrored, X] *= -1.0
+    return axes, center
 
 
 def _clip(
@@ -80,18 +97,22 @@ def _clip(
     p_in, q_in = dp >= 0.0, dq >= 0.0
     columns = np.arange(count)
 
-    def crossing(edges: NDArray[np.bool_]) -> Array:
-        """(3, K) where the one marked edge meets the cut; any point of a polygon with none."""
+    def crossing(edges: NDArray[np.bool_]) -> tuple[Array, NDArray[np.intp]]:
+        """Where the one marked edge meets the cut (3, K), and which edge it is (K,).
+
+        Of a polygon without one: a corner that stays or goes with all the others.
+        """
         index = edges.argmax(axis=0)
         d0, d1 = dp[index, columns], dq[index, columns]
         crosses = edges[index, columns]
         w = np.where(crosses, d0, 0.0) / np.where(crosses, d0 - d1, 1.0)
         a, b = p[:, index, columns], q[:, index, columns]
-        return np.asarray(a + w * (b - a))
+        return a + w * (b - a), index
 
-    leaves, enters = crossing(p_in & ~q_in), crossing(q_in & ~p_in)
+    (leaves, _), (enters, first_in) = crossing(p_in & ~q_in), crossing(q_in & ~p_in)
     new_p, new_q = np.empty((3, n + 1, count)), np.empty((3, n + 1, count))
-    new_p[:, :n] = np.where(p_in, p, np.where(q_in, enters[:, None], leaves[:, None]))
+    new_p[:, :n] = np.where(p_in, p, leaves[:, None])
+    new_p[:, first_in, columns] = enters
     new_q[:, :n] = np.where(q_in, q, leaves[:, None])
     new_p[:, n], new_q[:, n] = leaves, enters
     return new_p, new_q

@@ -15,7 +15,7 @@ from index.geometry.clipping import volume_in_unit_cube
 
 Array = NDArray[np.float64]
 
-CHUNK: Final = 2048
+CHUNK: Final = 1024
 """Pairs intersected at a time: the working set stays within a few MB whatever N × M is."""
 
 TOUCHING: Final = 1e-12

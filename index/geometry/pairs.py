@@ -54,10 +54,10 @@ class Pairs:
         count = len(references.translation)
 
         def rows(values: ArrayLike, *shape: int) -> Array:
-            array = np.asarray(values, dtype=np.float64)
-            return (
-                array if array.shape == (count, *shape) else np.broadcast_to(array, (count, *shape))
-            )
+            # Filling costs a quarter of np.broadcast_to on the few rows of a query.
+            filled = np.empty((count, *shape))
+            filled[...] = values
+            return filled
 
         unknown = (np.nan, np.nan, np.nan)
         q_bbox, bbox = rows(query.bbox_xyxy, 4), rows(references.bbox_xyxy, 4)
