@@ -127,9 +127,11 @@ class Renderer:
         layers, height, width, _ = packed.textures.shape
         self._textures = ctx.texture_array((width, height, layers), 3, packed.textures.tobytes())
         self._textures.build_mipmaps()
+        self._textures.filter = (ctx.LINEAR_MIPMAP_NEAREST, ctx.LINEAR)
         side = scene.ground.shape[0]
         self._ground_texture = ctx.texture((side, side), 3, scene.ground.tobytes())
         self._ground_texture.build_mipmaps()
+        self._ground_texture.filter = (ctx.LINEAR_MIPMAP_NEAREST, ctx.LINEAR)
         rows, columns, _ = scene.panorama.shape
         self._panorama = ctx.texture((columns, rows), 3, scene.panorama.tobytes())
         self._panorama.repeat_y = False
@@ -153,19 +155,20 @@ class Renderer:
             for p in scene.clutter
             if p.t_world_object[1] > 0
         ]
-        half = 1.05 * max(spread)
+        half = min(1.05 * max(spread), 4.5 * self._reach)
         self._sun_clip = parallel_matrix(scene.light.direction, center, half)
         self._shadow, depth = self._depth_map(self._sun_clip, _SHADOW)
         self._shadow.compare_func = "<="
         self._shadow.repeat_x = self._shadow.repeat_y = False
-        patch = 2.0 * half
-        sun = sun_on_ground(depth, self._sun_clip, patch, scene.light.softness)
+        patch = 1.25 * half
+        sun = sun_on_ground(depth, self._sun_clip, patch, scene.light.softness * self._reach)
         below = np.array(  # seen from under the ground, row z and column x
             [[1 / patch, 0, 0, 0], [0, 0, 1 / patch, 0], [0, 1 / patch, 0, -1], [0, 0, 0, 1]]
         )
         lowest, heights = self._depth_map(below, 512)
         lowest.release()
-        sky = sky_on_ground(np.where(heights < 1, heights * 2 * patch, 1e6), self._reach)
+        height = np.where(heights < 1, heights * 2 * patch, 1e6).astype(np.float32)
+        sky = sky_on_ground(height, patch, self._reach)
         light = np.stack([sun, sky], axis=-1)
         light[[0, -1]] = light[:, [0, -1]] = 1.0
         self._patch = patch

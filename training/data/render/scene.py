@@ -32,7 +32,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """``direction`` (3,) unit, towards the sun or lamp; colours are linear RGB."""
+    """``direction`` (3,) unit, towards the sun or lamp; colours are linear RGB.
+
+    ``softness`` is the width of shadow edges as a share of the object's half diagonal.
+    """
 
     direction: Array
     sun: Array
@@ -69,14 +72,14 @@ def _light(rng: np.random.Generator, outdoor: bool) -> Light:
     )
     warmth = rng.uniform(-1, 1)  # from skylight to lamp light
     tint = np.array((1 + 0.22 * warmth, 1.0, 1 - 0.3 * warmth))
-    strength = rng.uniform(0.75, 1.25) if outdoor else rng.uniform(0.35, 0.9)
-    sky = rng.uniform(0.45, 0.75) if not outdoor else rng.uniform(0.35, 0.6)
+    strength = rng.uniform(0.7, 1.1) if outdoor else rng.uniform(0.35, 0.85)
+    sky = rng.uniform(0.3, 0.5) if outdoor else rng.uniform(0.36, 0.62)
     return Light(
         direction,
         strength * tint,
         sky * np.array((1 - 0.1 * warmth, 1.0, 1 + 0.12 * warmth)),
         sky * rng.uniform(0.35, 0.6) * np.array((1.05, 1.0, 0.92)),
-        rng.uniform(1.0, 3.0) if outdoor else rng.uniform(3.0, 9.0),
+        rng.uniform(0.02, 0.06) if outdoor else rng.uniform(0.05, 0.2),
     )
 
 

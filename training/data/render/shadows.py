@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.data.render.mesh import Array
 
-LIGHTMAP = 384
+LIGHTMAP = 640
 
 
 def sun_on_ground(
@@ -16,7 +16,7 @@ def sun_on_ground(
 ) -> NDArray[np.float32]:
     """(LIGHTMAP, LIGHTMAP) share of the sun that reaches y = 0, row z and column x in ±``half`` m.
 
-    ``depth`` (S, S) is the sun's own depth buffer in [0, 1]; ``softness`` blurs, in texels.
+    ``depth`` (S, S) is the sun's own depth buffer in [0, 1]; ``softness`` blurs, in metres.
     """
     line = (np.arange(LIGHTMAP) + 0.5) / LIGHTMAP * 2 * half - half
     x, z = np.meshgrid(line, line)
@@ -28,19 +28,21 @@ def sun_on_ground(
     )
     hit = (nearest < 1) & (nearest < points[..., 2] * 0.5 + 0.5 - 0.004)
     open_sky = 1 - hit.astype(np.float32)
-    return cv2.GaussianBlur(open_sky, (0, 0), softness)
+    return cv2.GaussianBlur(open_sky, (0, 0), softness / (2 * half) * LIGHTMAP)
 
 
-def sky_on_ground(depth_from_below: NDArray[np.float32], reach: float) -> NDArray[np.float32]:
+def sky_on_ground(
+    height: NDArray[np.float32], half: float, reach: float
+) -> NDArray[np.float32]:
     """(LIGHTMAP, LIGHTMAP) share of the sky's light on the ground around things (ours).
 
-    ``depth_from_below`` (S, S) metres from the ground up to the lowest surface, large where open.
+    ``height`` (S, S) metres from the ground up to the lowest surface, large where open; it spans
+    ±``half`` metres. ``reach`` is half the diagonal of the object.
     """
-    near = np.exp(-depth_from_below / (0.12 * reach))
-    wide = np.exp(-depth_from_below / (0.5 * reach))
-    small = cv2.resize(
-        np.stack([near, wide], axis=-1), (LIGHTMAP, LIGHTMAP), interpolation=cv2.INTER_AREA
-    )
-    blurred = 0.5 * cv2.GaussianBlur(small[..., 0], (0, 0), 2.5)
-    blurred += 0.4 * cv2.GaussianBlur(small[..., 1], (0, 0), 14)
-    return np.clip(1 - blurred, 0.12, 1).astype(np.float32)
+    texel = 2 * half / LIGHTMAP
+    near = np.exp(-height / (0.1 * reach)).astype(np.float32)
+    wide = np.exp(-height / (0.6 * reach)).astype(np.float32)
+    near, wide = (cv2.resize(cover, (LIGHTMAP, LIGHTMAP)) for cover in (near, wide))
+    dark = 0.55 * cv2.GaussianBlur(near, (0, 0), max(0.06 * reach / texel, 0.7))
+    dark += 0.45 * cv2.GaussianBlur(wide, (0, 0), max(0.3 * reach / texel, 0.7))
+    return np.clip(1 - dark, 0.08, 1).astype(np.float32)
