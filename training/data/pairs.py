@@ -25,8 +25,9 @@ PAPER_DELTA_S = 0.2
 class PairSampler:
     """Seeded pairs, new ones for every epoch; equal arguments give equal pairs.
 
-    ``nearby``: the second view is the one closest to ``delta_s`` seconds later, at most half of
-    that off; without a clock (fps 0) the next one in order, where a closed ring goes round.
+    ``nearby``: the second view is the one closest to ``delta_s`` seconds later, at most half the
+    track's usual spacing off; the next one where the track is spaced wider than ``delta_s``.
+    Without a clock (fps 0) it is the next one in order, where a closed ring goes round.
     Views without such a partner, as at the end of a track, are no anchors (released code).
     ``distant``: the second is drawn uniformly from the whole track, itself included (released
     code). ``same``: both are one view, to be told apart by augmentation alone.
@@ -96,14 +97,12 @@ def _nearby(sequence: Sequence, track: Indices, delta_s: float) -> Indices:
         pairs = np.stack([track, following], axis=1)
         closed = CLOSED_RING in sequence.flags and len(track) > 2
         return pairs if closed else pairs[:-1]
-    step = delta_s * sequence.fps  # in native frames
-    wanted = frames + max(step, 1.0)
-    after = (
-        np.clip(np.searchsorted(frames, wanted), 1, len(frames) - 1) if len(frames) > 1 else None
-    )
-    if after is None:
+    if len(frames) < 2:
         return np.zeros((0, 2), np.int64)
-    partner = np.where(wanted - frames[after - 1] <= frames[after] - wanted, after - 1, after)
-    off = np.abs(frames[partner] - wanted)
-    keep = (frames[partner] > frames) & (off <= max(step, 1.0) / 2 + 1e-9)
+    spacing = float(np.median(np.diff(frames)))
+    wanted = frames + max(delta_s * sequence.fps, spacing)
+    after = np.clip(np.searchsorted(frames, wanted), 1, len(frames) - 1)
+    before = after - 1
+    partner = np.where(wanted - frames[before] <= frames[after] - wanted, before, after)
+    keep = (frames[partner] > frames) & (np.abs(frames[partner] - wanted) <= spacing / 2 + 1e-9)
     return np.stack([track[keep], track[partner[keep]]], axis=1)

@@ -98,6 +98,11 @@ def scene() -> Scene:
     return Scene()
 
 
+@pytest.fixture(scope="session")
+def annotation_bytes() -> bytes:
+    return Scene().message(frames=3, objects=2).SerializeToString()
+
+
 @pytest.fixture
 def write_objectron(write_video: Callable[..., Path]) -> Callable[..., None]:
     """Writes one sequence, in the published folders or side by side."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from training.data.conventions import pixels_to_objectron
 from training.data.images import load_views
 from training.data.readers import open_reader
-from training.data.readers.objectron_views import project
+from training.data.readers.objectron_frames import parse_annotation
+from training.data.readers.objectron_views import FrameImages, frame_views, project
 from training.errors import DataError
 
 
@@ -230,3 +234,16 @@ def test_a_plane_pointing_down_is_turned_up(tmp_path, scene, write_objectron):
     write_objectron(tmp_path, "cup/batch-1/1", message)
     _, (sequence,) = read(tmp_path)
     assert sequence.views[0].plane.normal == pytest.approx([0, -1, 0], abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_damaged_bytes_are_read_or_refused_but_never_crash(annotation_bytes, damage):
+    data = bytearray(annotation_bytes)
+    for place, value in damage:
+        data[int(place * len(data))] = value
+    images = FrameImages(120, 160, 3, lambda frame: None)
+    with contextlib.suppress(DataError):
+        annotation = parse_annotation(bytes(data), "damaged")
+        for frame in annotation.frames:
+            frame_views(frame, annotation.objects, images, "cup", str, 30.0, 0.0)

@@ -19,10 +19,10 @@ from training.data.readers.report import ReadReport, Skipped
 from training.data.readers.videos import Videos
 from training.errors import DataError
 
-# Order matters for detection: the most telling layouts first, a mere folder of videos last.
+# Detection asks in this order: cheap looks first, a mere folder of videos last.
 READERS: dict[str, type[Reader]] = {
     reader.kind: reader
-    for reader in (Manifest, Objectron, ObjectronRecords, Bop, Eth80, Coil100, Videos)
+    for reader in (Manifest, Bop, Eth80, Coil100, Objectron, ObjectronRecords, Videos)
 }
 
 __all__ = [

@@ -160,8 +160,8 @@ def _load(path: Path) -> Any:
 
 def _models(folder: Path, root: Path) -> dict[str, _Model]:
     """Models by object id, from the nearest ``models_info.json`` at or above ``folder``."""
-    start = folder.resolve()
-    above = [start, *start.parents][: 2 + len(start.relative_to(root.resolve()).parts)]
+    start = folder.resolve()  # a root that is one scene has its models two folders up
+    above = [start, *start.parents][: 3 + len(start.relative_to(root.resolve()).parts)]
     for parent in above:
         for place in ("", "models", "models_eval"):
             path = parent / place / "models_info.json"

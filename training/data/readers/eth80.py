@@ -109,22 +109,23 @@ def short_path(directions: Array) -> list[int]:
 
     Greedy, then 2-opt until no reversal shortens it; deterministic (ours).
     """
-    angle = np.arccos(np.clip(directions @ directions.T, -1.0, 1.0))
+    # Squares make one long step dearer than several short ones.
+    cost = np.arccos(np.clip(directions @ directions.T, -1.0, 1.0)) ** 2
     order = [0]
     left = set(range(1, len(directions)))
     while left:
-        order.append(min(left, key=lambda i: (round(float(angle[order[-1], i]), 9), i)))
+        order.append(min(left, key=lambda i: (round(float(cost[order[-1], i]), 9), i)))
         left.remove(order[-1])
     improved = True
     while improved:
         improved = False
         for i in range(1, len(order) - 1):
             for j in range(i + 1, len(order)):
-                before = angle[order[i - 1], order[i]]
-                after = angle[order[i - 1], order[j]]
+                before = cost[order[i - 1], order[i]]
+                after = cost[order[i - 1], order[j]]
                 if j + 1 < len(order):
-                    before = before + angle[order[j], order[j + 1]]
-                    after = after + angle[order[i], order[j + 1]]
+                    before = before + cost[order[j], order[j + 1]]
+                    after = after + cost[order[i], order[j + 1]]
                 if after < before - 1e-9:
                     order[i : j + 1] = order[i : j + 1][::-1]
                     improved = True

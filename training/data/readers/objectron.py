@@ -64,8 +64,10 @@ class Objectron(Reader):
     @classmethod
     def recognises(cls, root: Path) -> bool:
         """Whether there is an annotation in the published or the side-by-side layout."""
-        patterns = ("annotations/*/*/*.pbdata", "**/annotation.pbdata")
-        return root.is_dir() and any(True for pattern in patterns for _ in root.glob(pattern))
+        beside = ("*/" * depth + "annotation.pbdata" for depth in range(5))
+        return root.is_dir() and any(
+            True for pattern in ("annotations/*/*/*.pbdata", *beside) for _ in root.glob(pattern)
+        )
 
     def _listed(self) -> Iterator[Listed]:
         index = read_index(self.root)

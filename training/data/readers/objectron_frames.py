@@ -131,7 +131,7 @@ def _frame_object(entry: Any) -> FrameObject:
             if whole
             else None
         ),
-        visibility=min(max(float(entry.visibility), 0.0), 1.0),
+        visibility=float(np.clip(np.nan_to_num(entry.visibility), 0.0, 1.0)),
     )
 
 
