@@ -134,33 +134,58 @@ class Gallery:
         ``vectors`` (Q, dim) or (dim,) float32, L2-normalised. Filters apply before ranking, and a
         view whose metadata was deleted is replaced by the next one. Raises QueryError.
         """
+        while True:
+            similarity, rows = self.rank(vectors, head, k, filters)
+            found = rows[rows >= 0]
+            views = self.views(found)
+            if len(views) == len(set(found.tolist())):
+                break
+        return [
+            [
+                Neighbour(float(value), views[int(row)])
+                for value, row in zip(*ranked, strict=True)
+                if row >= 0
+            ]
+            for ranked in zip(similarity, rows, strict=True)
+        ]
+
+    def rank(
+        self,
+        vectors: NDArray[np.float32],
+        head: str,
+        k: int,
+        filters: Filters = NO_FILTERS,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Similarities (Q, k) in [−1, 1] and rows (Q, k), −1 where there are no more.
+
+        Without the database: a row may be of a view deleted since; ``views`` tells. Raises
+        QueryError.
+        """
         index = self._vectors.get(head)
         if index is None:
             raise QueryError(
                 f"Index {self.name!r} has no head {head!r}.", f"Use one of {sorted(self.heads)}."
             )
         queries = _checked_queries(vectors, index.dim, k)
-        allowed = filters.mask(self._columns)
-        while True:
-            mask = allowed & self._alive
-            similarity, rows = index.search(queries, k, None if mask.all() else mask)
-            found = np.unique(rows[rows >= 0])
-            ids = self._view_ids[found]
-            with reading(self.home) as connection:
-                views = fetch_views(connection, ids.tolist())
-            gone = [row for row, view in zip(found, ids, strict=True) if int(view) not in views]
-            if not gone:
-                break
-            # Written by any thread at any time: a row only ever goes from alive to gone.
-            self._alive[gone] = False
-        return [
-            [
-                Neighbour(float(np.clip(value, -1.0, 1.0)), views[int(self._view_ids[row])])
-                for value, row in zip(*ranked, strict=True)
-                if row >= 0
-            ]
-            for ranked in zip(similarity, rows, strict=True)
-        ]
+        mask = filters.mask(self._columns) & self._alive
+        similarity, rows = index.search(queries, k, None if mask.all() else mask)
+        return np.clip(similarity, -1.0, 1.0), rows
+
+    def views(self, rows: NDArray[np.int64]) -> dict[int, StoredView]:
+        """Row → view. Rows whose view was deleted are absent, and later searches avoid them."""
+        wanted = {int(row): int(self._view_ids[row]) for row in rows}
+        with reading(self.home) as connection:
+            views = fetch_views(connection, sorted(set(wanted.values())))
+        gone = [row for row, identity in wanted.items() if identity not in views]
+        # Written by any thread at any time: a row only ever goes from alive to gone.
+        self._alive[gone] = False
+        return {row: views[identity] for row, identity in wanted.items() if identity in views}
+
+    def instance_codes(self, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """A pair of numbers per row, equal where dataset and instance are."""
+        text = self._columns.text
+        pairs = zip(text["dataset"].codes[rows], text["instance"].codes[rows], strict=True)
+        return [(int(dataset), int(instance)) for dataset, instance in pairs]
 
     def view(self, view_id: int) -> StoredView | None:
         """The view with this id if the store knows it."""

@@ -63,23 +63,40 @@ def answer_reid(
         filters = replace(filters, exclude_sequence=excluded)
     pool = max(FIRST_POOL, POOL_PER_MATCH * k)
     while True:
-        neighbours = gallery.search(embedding, head, pool, filters)[0]
-        groups: dict[tuple[str, str], list[Neighbour]] = {}
-        for neighbour in neighbours:
-            key = (neighbour.view.dataset, neighbour.view.instance)
-            groups.setdefault(key, []).append(neighbour)
-        if len(groups) >= k or len(neighbours) < pool:
-            break
-        pool *= 4
+        similarity, rows = gallery.rank(embedding, head, pool, filters)
+        ranked = {int(row): float(s) for row, s in zip(rows[0], similarity[0], strict=True)}
+        ranked.pop(-1, None)
+        groups = _by_instance(gallery, list(ranked))
+        if len(groups) < k and len(ranked) == pool:
+            pool *= 4
+            continue
+        shown = [group[:views_per_match] for group in groups[:k]]
+        views = gallery.views(np.array([row for group in shown for row in group], dtype=np.int64))
+        if len(views) == sum(len(group) for group in shown):
+            break  # else some view was deleted since: the next ranking leaves it out
     matches = [
-        InstanceMatch(
-            dataset=dataset,
-            instance=instance,
-            category=views[0].view.category,
-            similarity=views[0].similarity,
-            count=len(views),
-            views=tuple(views[:views_per_match]),
-        )
-        for (dataset, instance), views in groups.items()
+        _match([Neighbour(ranked[row], views[row]) for row in group], len(groups[i]))
+        for i, group in enumerate(shown)
     ]
-    return ReidAnswer(tuple(matches[:k]), len(neighbours), head, note)
+    return ReidAnswer(tuple(matches), len(ranked), head, note)
+
+
+def _by_instance(gallery: Gallery, rows: list[int]) -> list[list[int]]:
+    """Rows, best first, gathered by instance; instances by their best row."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    codes = gallery.instance_codes(np.array(rows, dtype=np.int64))
+    for row, code in zip(rows, codes, strict=True):
+        groups.setdefault(code, []).append(row)
+    return list(groups.values())
+
+
+def _match(views: list[Neighbour], count: int) -> InstanceMatch:
+    best = views[0]
+    return InstanceMatch(
+        dataset=best.view.dataset,
+        instance=best.view.instance,
+        category=best.view.category,
+        similarity=best.similarity,
+        count=count,
+        views=tuple(views),
+    )

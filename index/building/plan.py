@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from index.manifest import Options, Skipped
-from index.store.stored_view import fingerprint, sequence_row, view_key, view_row
+from index.store.stored_view import fingerprint, sequence_row, view_id, view_key, view_row
 from training.data.readers import ReadReport, subsample
 from training.data.records import Sequence, View
 from training.errors import GalleryError
@@ -125,7 +125,7 @@ class _Identities:
                 return view
             seen.add((view.frame, view.instance))
         for view in sequence.views:
-            identity = view_row(sequence, view, 0, 0)["id"]
+            identity = view_id(*name, view.frame, view.instance)
             key = (*name, view.frame, view.instance)
             if self._views.setdefault(identity, key) != key:
                 raise GalleryError(
