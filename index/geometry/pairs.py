@@ -103,7 +103,8 @@ class Pairs:
 
 def _is_view(bbox: Array, K: Array) -> NDArray[np.bool_]:
     """A 2-D box with an area, a camera with focal lengths."""
-    area = (bbox[:, 2:] - bbox[:, :2] > SMALLEST_SIDE_PX).all(axis=1)
+    # Not a difference: infinity less infinity would warn.
+    area = (bbox[:, 2:] > bbox[:, :2] + SMALLEST_SIDE_PX).all(axis=1)
     focal = (K[:, 0, 0] > SHORTEST_FOCAL_PX) & (K[:, 1, 1] > SHORTEST_FOCAL_PX)
     return np.asarray(area & focal & _bounded(bbox) & _bounded(K))
 
