@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +22,9 @@ def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
     table = Table(*header)
     for row in rows:
         table.add_row(*row)
-    console = Console()
     # Piped output has no width of its own; wrapping a hash there would break it.
-    console.print(table, width=None if console.is_terminal else 200)
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
