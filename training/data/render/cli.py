@@ -25,6 +25,7 @@ def render(
     test_share: Annotated[
         float, typer.Option(help="Share of a category's objects kept for the test split.")
     ] = 0.25,
+    grain: Annotated[float, typer.Option(help="Sensor noise; 0 makes the smallest files.")] = 1.0,
     processes: Annotated[
         int | None, typer.Option(help="Worker processes; one per core when left out.")
     ] = None,
@@ -65,6 +66,7 @@ def render(
                 (int(width), int(height)),
                 seed,
                 test_share,
+                grain,
                 processes,
                 tell,
             )

@@ -10,15 +10,18 @@ from training.data.records import ImageRGB
 
 
 class Film:
-    """Turns clean frames into filmed ones; seeded, one a sequence. ``size`` is (width, height)."""
+    """Turns clean frames into filmed ones; seeded, one a sequence.
 
-    def __init__(self, rng: np.random.Generator, size: tuple[int, int]) -> None:
+    ``size`` is (width, height); ``grain`` scales the noise, which costs most of a video's bytes.
+    """
+
+    def __init__(self, rng: np.random.Generator, size: tuple[int, int], grain: float = 1.0) -> None:
         width, height = size
         self._rng = rng
         self._shutter = rng.uniform(0.15, 0.5)
-        grain = rng.normal(0, rng.uniform(0.6, 2.2), (height + 64, width + 64, 1))
-        grain = np.repeat(grain, 3, axis=2) + rng.normal(0, 0.5, (height + 64, width + 64, 3))
-        self._grain: NDArray[np.int16] = np.round(grain).astype(np.int16)
+        shape = (height + 64, width + 64)
+        noise = rng.normal(0, rng.uniform(0.6, 2.0), (*shape, 1)) + rng.normal(0, 0.4, (*shape, 3))
+        self._noise: NDArray[np.int16] = np.round(grain * noise).astype(np.int16)
 
     def expose(self, image: ImageRGB, motion: NDArray[np.float64]) -> ImageRGB:
         """The frame (H, W, 3) after ``motion`` (2,) pixels since the frame before."""
@@ -28,7 +31,7 @@ class Film:
             blurred = cv2.filter2D(image, -1, _streak(motion, length)).astype(np.uint8, copy=False)
         y, x = self._rng.integers(0, 64, 2)
         h, w = image.shape[:2]
-        noisy = cv2.add(blurred, self._grain[y : y + h, x : x + w], dtype=cv2.CV_8U)
+        noisy = cv2.add(blurred, self._noise[y : y + h, x : x + w], dtype=cv2.CV_8U)
         return noisy.astype(np.uint8, copy=False)
 
 

@@ -38,6 +38,7 @@ def render_objectron(
     size: tuple[int, int] = (480, 640),
     seed: int = 0,
     test_share: float = 0.25,
+    grain: float = 1.0,
     processes: int | None = None,
     progress: Progress | None = None,
 ) -> RenderReport:
@@ -46,20 +47,23 @@ def render_objectron(
     Instance i of a category films as ``category/batch-i/j`` for j below
     ``sequences_per_instance``, each time in another scene. The last ``test_share`` of a
     category's instances are the test split, so that no test instance is in the train split.
-    ``size`` is (width, height) of the upright image. Sequences that are complete are kept, so a
+    ``size`` is (width, height) of the upright image; ``grain`` scales the noise, and with it the
+    bytes of a video. Sequences that are complete are kept, so a
     killed run goes on where it was. Raises DataError for wrong arguments, for a folder that was
     rendered with other settings, and when the disk refuses.
     """
-    _check(categories, instances, sequences_per_instance, seconds, fps, size, test_share)
+    _check(categories, instances, sequences_per_instance, seconds, fps, size, test_share, grain)
     shots = [
-        Shot(category, instance, take, seconds, fps, size, seed)
+        Shot(category, instance, take, seconds, fps, size, seed, grain)
         for category in categories
         for instance in range(instances)
         for take in range(sequences_per_instance)
     ]
     test_from = instances - _test_count(instances, test_share)
     try:
-        _claim(out, {"seconds": seconds, "fps": fps, "size": list(size), "seed": seed})
+        _claim(
+            out, {"seconds": seconds, "fps": fps, "size": list(size), "seed": seed, "grain": grain}
+        )
         missing = [shot for shot in shots if not SequencePaths(out, shot.id).complete]
         kept = len(shots) - len(missing)
         _render_all(out, missing, processes, lambda n: _tell(progress, kept + n, len(shots), kept))
@@ -92,6 +96,7 @@ def _check(
     fps: float,
     size: tuple[int, int],
     test_share: float,
+    grain: float,
 ) -> None:
     unknown = sorted(set(categories) - set(CATEGORIES))
     if unknown or not categories:
@@ -107,6 +112,7 @@ def _check(
             side % 2 or not 64 <= side <= 4096 for side in size
         ),
         f"test_share={test_share} (must be 0 to 1)": not 0 <= test_share <= 1,
+        f"grain={grain} (must be 0 to 10)": not 0 <= grain <= 10,
     }
     for what, broken in wrong.items():
         if broken:

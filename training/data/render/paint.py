@@ -12,7 +12,40 @@ from training.data.render.model import Colour, Texture
 SIZE = 256
 """Side of an object texture in pixels."""
 
-_WORDS = ["ALTO", "BRISK", "CORVO", "DELTA", "EMBER", "FLINT", "GROVE", "HAVEN", "INDIGO", "JUNO", "KITE", "LUMEN", "MIRA", "NOVA", "ORBIT", "PIXEL", "QUILL", "RIDGE", "SOLIS", "TERRA", "UMBRA", "VELO", "WREN", "XENO", "YARROW", "ZEST", "CRUNCH", "HONEY", "FRESH", "GOLD", "STAR", "WAVE"]
+_WORDS = [
+    "ALTO",
+    "BRISK",
+    "CORVO",
+    "DELTA",
+    "EMBER",
+    "FLINT",
+    "GROVE",
+    "HAVEN",
+    "INDIGO",
+    "JUNO",
+    "KITE",
+    "LUMEN",
+    "MIRA",
+    "NOVA",
+    "ORBIT",
+    "PIXEL",
+    "QUILL",
+    "RIDGE",
+    "SOLIS",
+    "TERRA",
+    "UMBRA",
+    "VELO",
+    "WREN",
+    "XENO",
+    "YARROW",
+    "ZEST",
+    "CRUNCH",
+    "HONEY",
+    "FRESH",
+    "GOLD",
+    "STAR",
+    "WAVE",
+]
 _FONTS = (cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
 
 
@@ -37,7 +70,7 @@ def any_colour(rng: np.random.Generator) -> Colour:
 
 def muted(rng: np.random.Generator) -> Colour:
     """What walls, floors and furniture wear: greys, browns and weak hues."""
-    return grey(rng, 0.3, 0.95) if rng.random() < 0.4 else hue(rng, 0.22, 0.72)
+    return grey(rng, 0.3, 0.95) if rng.random() < 0.4 else hue(rng, 0.16, 0.72)
 
 
 def contrasting(colour: Colour, rng: np.random.Generator) -> Colour:

@@ -31,7 +31,8 @@ _VISIBILITY_SHRINK = 3  # a ninth of the pixels tells the hidden share to about 
 class Shot:
     """What is filmed and how; equal shots give equal annotations, byte for byte.
 
-    ``take`` numbers the sequences of one instance; ``size`` is (width, height), upright.
+    ``take`` numbers the sequences of one instance; ``size`` is (width, height), upright;
+    ``grain`` scales the sensor noise.
     """
 
     category: str
@@ -41,6 +42,7 @@ class Shot:
     fps: float = 30.0
     size: tuple[int, int] = (480, 640)
     seed: int = 0
+    grain: float = 1.0
 
     @property
     def id(self) -> str:
@@ -97,7 +99,7 @@ def render_sequence(out: Path, shot: Shot) -> None:
     paths = SequencePaths(out, shot.id)
     try:
         scene, poses = stage(shot)
-        film = Film(shot.rng(3), shot.size)
+        film = Film(shot.rng(3), shot.size, shot.grain)
         visibility = []
         with (
             Renderer(scene, shot.size) as renderer,

@@ -31,9 +31,7 @@ def sun_on_ground(
     return cv2.GaussianBlur(open_sky, (0, 0), softness / (2 * half) * LIGHTMAP)
 
 
-def sky_on_ground(
-    height: NDArray[np.float32], half: float, reach: float
-) -> NDArray[np.float32]:
+def sky_on_ground(height: NDArray[np.float32], half: float, reach: float) -> NDArray[np.float32]:
     """(LIGHTMAP, LIGHTMAP) share of the sky's light on the ground around things (ours).
 
     ``height`` (S, S) metres from the ground up to the lowest surface, large where open; it spans
@@ -43,6 +41,6 @@ def sky_on_ground(
     near = np.exp(-height / (0.1 * reach)).astype(np.float32)
     wide = np.exp(-height / (0.6 * reach)).astype(np.float32)
     near, wide = (cv2.resize(cover, (LIGHTMAP, LIGHTMAP)) for cover in (near, wide))
-    dark = 0.55 * cv2.GaussianBlur(near, (0, 0), max(0.06 * reach / texel, 0.7))
-    dark += 0.45 * cv2.GaussianBlur(wide, (0, 0), max(0.3 * reach / texel, 0.7))
+    dark = 0.75 * cv2.GaussianBlur(near, (0, 0), max(0.1 * reach / texel, 0.7))
+    dark += 0.5 * cv2.GaussianBlur(wide, (0, 0), max(0.4 * reach / texel, 0.7))
     return np.clip(1 - dark, 0.08, 1).astype(np.float32)

@@ -20,7 +20,7 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
     if kind == "planks":
         return _planks(rng, fine, slow)
     if kind == "tiles":
-        colour = paint.grey(rng, 0.3, 0.9) if rng.random() < 0.6 else paint.hue(rng, 0.3, 0.7)
+        colour = paint.grey(rng, 0.3, 0.9) if rng.random() < 0.6 else paint.hue(rng, 0.2, 0.7)
         image = paint.shaded(colour, 0.6 * slow + 0.3 * fine, 0.06)
         count = int(rng.choice([2, 4, 8]))
         step = n // count
@@ -36,7 +36,7 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
             cv2.line(image, (i * step, 0), (i * step, n), joint, 3)
         return image
     if kind == "carpet":
-        colour = paint.hue(rng, 0.28, 0.6)
+        colour = paint.hue(rng, 0.2, 0.6)
         image = paint.shaded(colour, 0.9 * rng.standard_normal((n, n)) + slow, 0.11)
         if rng.random() < 0.5:
             other = np.array(paint.hue(rng, 0.4, 0.6))
