@@ -32,7 +32,7 @@ def ranking_scores(
     a perfect ranking of n views scores (n - 2) / n; here it scores 1 (ours).
     """
     ranked = np.where(allowed, similarity, -np.inf)
-    order = np.argsort(-ranked, axis=1, kind="stable")
+    order = np.argsort(-ranked, axis=1)
     values = np.take_along_axis(ranked, order, axis=1)
     hits = np.take_along_axis(positive & allowed, order, axis=1)
     found = np.cumsum(hits, axis=1)

@@ -75,6 +75,49 @@ def test_reid_runs_on_any_dataset(shared_data: SharedData) -> None:
     assert figures["encoder"]["heads_used"] == {"identity": "pose"}
 
 
+def few_turntables(source: Path, folder: Path) -> Path:
+    for image in source.glob("obj5__*.png"):
+        (folder / image.name).symlink_to(image.resolve())
+    return folder
+
+
+def test_an_encoder_folder_is_measured_by_its_two_heads(
+    shared_data: SharedData, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    root = few_turntables(shared_data("coil100/dev"), tmp_path)
+    figures = last_line("coil100", "--root", str(root), "--encoder", str(tiny_encoder))
+    assert figures["encoder"]["heads_used"] == {"pose": "pose", "identity": "identity"}
+    assert figures["encoder"]["notes"] == []
+    assert figures["encoder"]["folder"] == str(tiny_encoder)
+    assert len(figures["encoder"]["identity"]) == 64
+    assert figures["reid_map"] == 1.0  # one object alone: nothing else can be found
+    assert figures["n_pose_queries"] == 12
+
+
+def test_objectron_measures_rendered_sequences(
+    gl: None, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    from training.data.render import render_objectron
+
+    render_objectron(
+        tmp_path, ("chair",), instances=2, seconds=0.5, size=(120, 160), test_share=0.5, processes=1
+    )
+    figures = last_line("objectron", "--root", str(tmp_path), "--encoder", str(tiny_encoder))
+    assert figures["n_queries"] == figures["dataset"]["views"]["test"] == 3
+    assert figures["dataset"]["views"]["train"] == 3
+    assert set(figures["hit_rate"]["nearest_neighbour"]) == {"chair", "mean"}
+    assert figures["class_accuracy"] == 1.0
+    assert figures["dataset"]["kind"] == "objectron"
+    again = last_line(
+        "objectron", "--root", str(tmp_path), "--encoder", str(tiny_encoder), "--fps", "30"
+    )
+    assert again["n_queries"] == 15
+    result = CliRunner().invoke(
+        app, ["objectron", "--root", str(tmp_path), "--encoder", str(tiny_encoder)]
+    )
+    assert "paper" in result.stdout
+
+
 def test_tables_name_the_published_figures(shared_data: SharedData) -> None:
     root = shared_data("coil100/dev")
     result = CliRunner().invoke(
