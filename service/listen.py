@@ -13,7 +13,10 @@ class ListenError(PosebankError):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket that does not listen yet. Raises ListenError where the port is taken or the address is not ours."""
+    """A bound socket that does not listen yet.
+
+    Raises ListenError where the port is taken or the address is not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

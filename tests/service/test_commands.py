@@ -1,0 +1,197 @@
+"""The command `posebank`: quick, without torch, one line and a remedy where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from service.doctor import Report, examine
+from service.settings import Settings
+
+POSEBANK = [sys.executable, "-W", "error", "-m", "service.cli"]
+WITHOUT_TORCH = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "lightning"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Block())
+from service.cli import main
+sys.argv = ["posebank", *sys.argv[1:]]
+main()
+"""
+
+
+def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*POSEBANK, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=plain_environment({"POSEBANK_HOME": str(home), **environment}),
+    )
+
+
+def plain_environment(more: Mapping[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("POSEBANK_") and k != "PORT"}
+    return {**kept, **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_help_needs_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from service.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'faiss', 'cv2', 'onnxruntime', 'fastapi', 'sqlalchemy', 'numpy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in ("serve", "doctor", "version", "index", "train", "render", "evaluate"):
+        assert command in done.stdout
+
+
+def test_serving_imports_no_torch() -> None:
+    code = "import sys, service.serve; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", ["index", "train", "render", "evaluate"])
+def test_commands_of_other_rooms_explain_themselves(command: str, tmp_path: Path) -> None:
+    done = run(command, "--help", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{command}" in done.stdout
+    assert "Usage" in done.stdout
+
+
+def test_the_index_commands_run(home: Path) -> None:
+    done = run("index", "list", home=home)
+    assert done.returncode == 0, done.stderr
+    assert "toys" in done.stdout
+
+
+def test_an_expected_error_is_two_lines(tmp_path: Path) -> None:
+    done = run("index", "inspect", "nope", home=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "nope" in done.stderr
+    done = run("serve", home=tmp_path, POSEBANK_MAX_K="many")
+    assert done.returncode == 2
+    assert "POSEBANK_MAX_K" in done.stderr
+    assert "remedy:" in done.stderr
+
+
+def test_training_without_torch_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, "doctor", "--home", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_port_in_use_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", str(port), home=tmp_path)
+        assert done.returncode == 2
+        assert f"Port {port}" in done.stderr
+        assert "remedy:" in done.stderr
+    done = run("serve", "--host", "192.0.2.1", home=tmp_path)
+    assert done.returncode == 2
+    assert "192.0.2.1" in done.stderr
+
+
+def test_serve_says_when_it_is_ready_and_stops_cleanly(home: Path, tmp_path: Path) -> None:
+    port = free_port()
+    log = (tmp_path / "log").open("w")
+    process = subprocess.Popen(
+        [*POSEBANK, "serve", "--port", str(port), "--home", str(home)],
+        stderr=log,
+        env=plain_environment({}),
+    )
+    try:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).read()
+                break
+            except OSError:
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    log.close()
+    said = (tmp_path / "log").read_text()
+    assert f"Posebank is ready at http://127.0.0.1:{port}/ serving toys" in said
+    assert "Traceback" not in said
+
+
+def states(report: Report) -> dict[str, str]:
+    return {finding.what: finding.state for finding in report.findings}
+
+
+def test_the_doctor_finds_a_healthy_home_healthy(home: Path) -> None:
+    report = examine(Settings(home=home, port=free_port()))
+    assert report.ok
+    found = states(report)
+    for what in ("python", "packages", "faiss", "accelerator", "home", "database", "index toys"):
+        assert found[what] == "ok", what
+
+
+def test_the_doctor_takes_a_fresh_machine_as_it_is(tmp_path: Path) -> None:
+    report = examine(Settings(home=tmp_path / "new" / "home", port=free_port()))
+    assert report.ok
+    assert states(report)["index"] == "note"
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_doctor_names_what_is_wrong(home: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    report = examine(Settings(home=blocked))
+    assert not report.ok
+    for finding in report.findings:
+        assert finding.state == "ok" or finding.remedy, finding
+    nope = examine(Settings(home=home, default_index="nope"))
+    assert states(nope)["index asked by default"] == "wrong"
+
+
+def test_the_doctor_speaks_json_and_tells_by_its_exit_code(home: Path, tmp_path: Path) -> None:
+    done = run("doctor", "--json", home=home)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["ok"] is True
+    broken = tmp_path / "file"
+    broken.write_text("")
+    done = run("doctor", home=broken)
+    assert done.returncode == 1
+    assert "WRONG" in done.stdout
+    assert "remedy" in done.stdout
+
+
+def test_a_password_stays_private(tmp_path: Path) -> None:
+    url = "postgresql://anna:hunter2@127.0.0.1:1/none"
+    report = examine(Settings(home=tmp_path, database_url=url))
+    assert not report.ok
+    assert "hunter2" not in report.model_dump_json()
