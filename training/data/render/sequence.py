@@ -32,7 +32,7 @@ class Shot:
     """What is filmed and how; equal shots give equal annotations, byte for byte.
 
     ``take`` numbers the sequences of one instance; ``size`` is (width, height), upright;
-    ``grain`` scales the sensor noise.
+    ``grain`` scales the sensor noise; ``antialias`` doubles the time and smooths edges.
     """
 
     category: str
@@ -43,6 +43,7 @@ class Shot:
     size: tuple[int, int] = (480, 640)
     seed: int = 0
     grain: float = 1.0
+    antialias: bool = True
 
     @property
     def id(self) -> str:
@@ -102,7 +103,7 @@ def render_sequence(out: Path, shot: Shot) -> None:
         film = Film(shot.rng(3), shot.size, shot.grain)
         visibility = []
         with (
-            Renderer(scene, shot.size) as renderer,
+            Renderer(scene, shot.size, shot.antialias) as renderer,
             MovieWriter(paths.video, shot.fps, shot.size) as movie,
         ):
             for pose, motion in zip(poses, _motions(scene, poses), strict=True):
