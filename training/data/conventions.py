@@ -85,6 +85,12 @@ def camera_to_objectron(
     return intrinsics, projection, (height, width)
 
 
+def project(camera: Camera, points: Array) -> Array:
+    """(..., 2) pixels of OpenCV camera-frame points (..., 3)."""
+    focal = np.array([camera.fx, camera.fy])
+    return points[..., :2] / points[..., 2:] * focal + (camera.cx, camera.cy)
+
+
 def points_from_objectron(points: Array) -> Array:
     """(..., 3) points or directions of Objectron's camera frame in OpenCV axes."""
     return points @ R_OPENCV_OBJECTRON.T

@@ -20,6 +20,11 @@ from training.errors import DataError
 _FINEST = 64  # supersampling beyond this many samples a pixel side changes nothing visible
 
 
+def whole_image(width: int, height: int) -> Array:
+    """(4,) the box of a whole image, outer edges: pixel centres lie at integers."""
+    return np.array([-0.5, -0.5, width - 0.5, height - 0.5])
+
+
 def crop_transform(bbox_xyxy: ArrayLike, size: int, margin: float = 1.0) -> tuple[float, Array]:
     """``(scale, offset)`` with ``crop_xy = scale * image_xy + offset``; inverse by division.
 

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from training.data.conventions import project
 from training.data.readers import open_reader
-from training.data.readers.objectron_views import project
 
 
 def write_scene(split, annotations, scene="000002", info=True, limit=4):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.data.conventions import pixels_to_objectron
+from training.data.conventions import pixels_to_objectron, project
 from training.data.images import load_views
 from training.data.readers import open_reader
 from training.data.readers.objectron_frames import parse_annotation
-from training.data.readers.objectron_views import FrameImages, frame_views, project
+from training.data.readers.objectron_views import FrameImages, frame_views
 from training.errors import DataError
 
 
@@ -108,6 +111,23 @@ def test_a_video_decoded_lying_down_is_turned_upright(tmp_path, scene, write_obj
     assert image[5, 115].min() > 150 > image[5, 5].max()
 
 
+def test_a_phones_rotation_mark_is_obeyed_once(tmp_path, scene, write_objectron):
+    """A real phone stores lying frames and marks the file: turn clockwise by 90 degrees."""
+    write_objectron(tmp_path, "cup/batch-1/2", scene.message(), width=160, height=120)
+    movie = tmp_path / "videos/cup/batch-1/2/video.MOV"
+    data = bytearray(movie.read_bytes())
+    matrix = data.index(b"tkhd") + 44  # the track header's 3 x 3 matrix of 16.16 fixed point
+    data[matrix : matrix + 36] = struct.pack(
+        ">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 120 << 16, 0, 1 << 30
+    )
+    movie.write_bytes(data)
+    _, (sequence,) = read(tmp_path)
+    assert sequence.flags == ()
+    _, image = next(load_views(sequence.views))
+    assert image.shape == (160, 120, 3)
+    assert image[5, 115].min() > 150 > image[5, 5].max()
+
+
 def test_the_side_by_side_layout_gives_the_same_records(tmp_path, scene, write_objectron):
     write_objectron(tmp_path / "a", "cup/batch-1/2", scene.message())
     write_objectron(tmp_path / "b", "cup/batch-1/2", scene.message(), beside=True)
@@ -197,6 +217,10 @@ def test_quality_flags_name_what_is_odd(tmp_path, scene, write_objectron):
             matrix[2, 3] -= 1.0
             frame.camera.view_matrix[:] = matrix.ravel()
 
+    def other_camera(message):
+        for frame in message.frame_annotations:
+            frame.camera.intrinsics.extend([2700, 0, 960, 0, 2700, 720, 0, 0, 1])
+
     def wrong_name(message):
         message.objects[0].category = "motobike"
 
@@ -205,6 +229,8 @@ def test_quality_flags_name_what_is_odd(tmp_path, scene, write_objectron):
     assert sequence.views[0].plane is None
     found, _ = flags("jump", jump)
     assert found == {"tracking_jump", "point_3d_mismatch", "point_2d_mismatch"}
+    found, _ = flags("camera", other_camera)
+    assert found == {"intrinsics_mismatch"}
     found, sequence = flags("name", wrong_name)
     assert found == {"category_unlike_folder"}
     assert sequence.views[0].category == "cup"
@@ -247,3 +273,16 @@ def test_damaged_bytes_are_read_or_refused_but_never_crash(annotation_bytes, dam
         annotation = parse_annotation(bytes(data), "damaged")
         for frame in annotation.frames:
             frame_views(frame, annotation.objects, images, "cup", str, 30.0, 0.0)
+
+
+def test_every_flag_is_documented():
+    root = Path(__file__).parents[3]
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (root / "training/data/readers").glob("objectron*.py")
+    )
+    earned = set(re.findall(r'flags\.add\(\s*"(\w+)"\)', source))
+    table = (root / "docs/bring-your-own-data.md").read_text(encoding="utf-8")
+    documented = table.partition("### What an Objectron")[2].partition("## The manifest")[0]
+    assert earned == set(re.findall(r"^\| `(\w+)` \|", documented, re.MULTILINE))
+    assert len(earned) == 14

@@ -22,10 +22,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from training.data.conventions import box_from_bop
+from training.data.conventions import box_from_bop, project
 from training.data.images import FileImage, image_size
 from training.data.readers.base import Listed, Reader, folder_name
-from training.data.readers.objectron_views import project
 from training.data.records import Array, Box9, Camera, Sequence, View
 from training.errors import DataError
 

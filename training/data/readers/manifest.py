@@ -15,21 +15,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from pydantic import ValidationError
 
-from training.data.conventions import nearest_rotation
+from training.data.crop import whole_image
 from training.data.images import FileImage, VideoFrame, image_size
 from training.data.readers.base import Listed, Reader, folder_name
-from training.data.readers.manifest_schema import KeypointsLine, ManifestLine
-from training.data.readers.turntable import whole_image
-from training.data.records import (
-    Array,
-    Box9,
-    Camera,
-    ImageSource,
-    Keypoints,
-    Plane,
-    Sequence,
-    View,
-)
+from training.data.readers.manifest_schema import ManifestLine
+from training.data.records import Array, ImageSource, Sequence, View
 from training.data.video import VideoFile
 from training.errors import DataError
 
@@ -118,9 +108,10 @@ class Manifest(Reader):
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(str(part) for part in problem["loc"]) or "the line"
+            message = problem["msg"].removeprefix("Value error, ")
             given = problem["input"]
             shown = "" if isinstance(given, dict) else f", given {json.dumps(given)[:80]}"
-            raise self._error(number, field, f"{problem['msg']}{shown}") from error
+            raise self._error(number, field, f"{message}{shown}") from error
 
     def _error(self, number: int, field: str, problem: str) -> DataError:
         return DataError(f"{self.path.name} line {number}, {field}: {problem}.", _FIX)
@@ -179,7 +170,7 @@ class Manifest(Reader):
                 f"{bbox.tolist()} does not touch the image of {whole[2] + 0.5:.0f} x "
                 f"{whole[3] + 0.5:.0f} px",
             )
-        camera = None if row.camera is None else Camera(**row.camera.model_dump())
+        camera = row.camera.record() if row.camera else None
         if camera and (camera.width, camera.height) != (whole[2] + 0.5, whole[3] + 0.5):
             raise self._error(
                 number,
@@ -195,21 +186,12 @@ class Manifest(Reader):
             frame=frame,
             time_s=row.time_s if row.time_s is not None else (frame / fps if fps else 0.0),
             camera=camera,
-            plane=_plane(row),
-            box9=self._box9(number, row),
-            keypoints=None if row.keypoints is None else _keypoints(row.keypoints),
+            plane=row.plane.record() if row.plane else None,
+            box9=row.box9.record() if row.box9 else None,
+            keypoints=row.keypoints.record() if row.keypoints else None,
             visibility=row.visibility,
             attributes=row.attributes,
         )
-
-    def _box9(self, number: int, row: ManifestLine) -> Box9 | None:
-        if row.box9 is None:
-            return None
-        try:
-            rotation = nearest_rotation(np.array(row.box9.rotation))
-        except DataError as error:
-            raise self._error(number, "box9.rotation", error.message.rstrip(".")) from error
-        return Box9(rotation, np.array(row.box9.translation), np.array(row.box9.scale))
 
 
 def _sequence_of(line: str) -> str | None:
@@ -241,21 +223,3 @@ def _frame_numbers(rows: list[tuple[int, ManifestLine]]) -> list[int]:
         else:
             numbers.append(counted.setdefault(row.image, len(counted)))
     return numbers
-
-
-def _plane(row: ManifestLine) -> Plane | None:
-    if row.plane is None:
-        return None
-    normal = np.array(row.plane.normal)
-    return Plane(np.array(row.plane.center), normal / np.linalg.norm(normal))
-
-
-def _keypoints(row: KeypointsLine) -> Keypoints:
-    count = len(row.names)
-    return Keypoints(
-        names=tuple(row.names),
-        xy=np.array(row.xy, dtype=np.float64),
-        xyz=None if row.xyz is None else np.array(row.xyz, dtype=np.float64),
-        visible=np.array(row.visible if row.visible is not None else [True] * count),
-        valid=np.array(row.valid if row.valid is not None else [True] * count),
-    )

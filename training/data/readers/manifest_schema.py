@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from training.data.conventions import nearest_rotation
+from training.data.records import Box9, Camera, Keypoints, Plane
+from training.errors import DataError
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -28,6 +33,10 @@ class CameraLine(_Strict):
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
 
+    def record(self) -> Camera:
+        """The line as a record."""
+        return Camera(**self.model_dump())
+
 
 class PlaneLine(_Strict):
     """The ground: a point on it (metres) and its upward normal (any length), camera frame."""
@@ -41,6 +50,11 @@ class PlaneLine(_Strict):
             raise ValueError("normal must not be zero")
         return self
 
+    def record(self) -> Plane:
+        """The line as a record, its normal of unit length."""
+        normal = np.array(self.normal)
+        return Plane(np.array(self.center), normal / np.linalg.norm(normal))
+
 
 class Box9Line(_Strict):
     """R_camera_object row by row (determinant +1), box centre and edge lengths in metres."""
@@ -48,6 +62,23 @@ class Box9Line(_Strict):
     rotation: tuple[Triple, Triple, Triple]
     translation: Triple
     scale: tuple[Positive, Positive, Positive]
+
+    @field_validator("rotation")
+    @classmethod
+    def _is_rotation(cls, rows: tuple[Triple, Triple, Triple]) -> tuple[Triple, Triple, Triple]:
+        try:
+            nearest_rotation(np.array(rows))
+        except DataError as error:
+            raise ValueError(error.message.rstrip(".")) from error
+        return rows
+
+    def record(self) -> Box9:
+        """The line as a record, its rotation made exactly orthonormal."""
+        return Box9(
+            nearest_rotation(np.array(self.rotation)),
+            np.array(self.translation),
+            np.array(self.scale),
+        )
 
 
 class KeypointsLine(_Strict):
@@ -68,6 +99,17 @@ class KeypointsLine(_Strict):
                     f"{name} has {len(values)} entries but names has {len(self.names)}"
                 )
         return self
+
+    def record(self) -> Keypoints:
+        """The lines as a record."""
+        count = len(self.names)
+        return Keypoints(
+            names=tuple(self.names),
+            xy=np.array(self.xy, dtype=np.float64),
+            xyz=None if self.xyz is None else np.array(self.xyz, dtype=np.float64),
+            visible=np.array(self.visible if self.visible is not None else [True] * count),
+            valid=np.array(self.valid if self.valid is not None else [True] * count),
+        )
 
 
 class ManifestLine(_Strict):

@@ -6,8 +6,8 @@ Splits are those of ``index/``. One sequence shows one or several objects; each 
 own, with the instance ``<sequence>#<object id>`` unless ``instances.json`` names it.
 
 Flags a sequence can earn: plane_missing, tracking_jump, blurred, frame_count_mismatch,
-category_unlike_folder, point_3d_mismatch, point_2d_mismatch, aspect_mismatch, repeated_frames,
-object_unknown, views_outside_image, rotated.
+category_unlike_folder, point_3d_mismatch, point_2d_mismatch, intrinsics_mismatch,
+aspect_mismatch, repeated_frames, object_unknown, views_outside_image, rotated.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from training.data.conventions import (
     pixels_from_objectron,
     plane_from_objectron,
     points_from_objectron,
+    project,
 )
 from training.data.readers.objectron_frames import AnnotatedBox, AnnotatedFrame, FrameObject
 from training.data.records import Array, Box9, Camera, ImageSource, Plane, View
@@ -37,12 +38,6 @@ class FrameImages:
     height: int
     frames: int
     source: Callable[[int], ImageSource]
-
-
-def project(camera: Camera, points: Array) -> Array:
-    """(..., 2) pixels of OpenCV camera-frame points (..., 3)."""
-    focal = np.array([camera.fx, camera.fy])
-    return points[..., :2] / points[..., 2:] * focal + (camera.cx, camera.cy)
 
 
 def frame_views(
@@ -70,6 +65,8 @@ def frame_views(
     sensor = frame.sensor
     if min(sensor) > 0 and abs(sensor[0] * images.width / (sensor[1] * images.height) - 1) > 0.02:
         flags.add("aspect_mismatch")
+    if _intrinsics_differ(camera, frame):
+        flags.add("intrinsics_mismatch")
     plane: Plane | None = None
     views: list[View] = []
     for item in sorted(frame.objects, key=lambda entry: entry.object_id):
@@ -103,6 +100,20 @@ def frame_views(
     if plane is None and frame.objects:
         flags.add("plane_missing")
     return views, flags
+
+
+def _intrinsics_differ(camera: Camera, frame: AnnotatedFrame) -> bool:
+    """Whether K, where given beside P, tells of a camera more than 1 % of the image off (ours)."""
+    if frame.projection is None or frame.intrinsics is None or min(frame.sensor) <= 0:
+        return False
+    try:
+        other = camera_from_objectron(
+            None, frame.intrinsics, frame.sensor, (camera.width, camera.height)
+        )
+    except DataError:
+        return True
+    gap = np.abs(camera.matrix - other.matrix)[:2].max(axis=1)
+    return bool((gap > 0.01 * np.array([camera.width, camera.height])).any())
 
 
 def _disagreements(camera: Camera, box: Box9, item: FrameObject) -> set[str]:

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from training.data.crop import whole_image
 from training.data.images import FileImage, image_size
 from training.data.readers.base import CLOSED_RING, NO_SPLIT
-from training.data.records import Array, Sequence, View
+from training.data.records import Sequence, View
 from training.errors import DataError
 
 
@@ -21,11 +20,6 @@ class Photo:
     path: Path
     azimuth_deg: float
     polar_deg: float | None = None
-
-
-def whole_image(width: int, height: int) -> Array:
-    """(4,) the box of a whole image, outer edges: pixel centres lie at integers."""
-    return np.array([-0.5, -0.5, width - 0.5, height - 0.5])
 
 
 def turntable_sequence(

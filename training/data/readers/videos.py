@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from training.data.crop import whole_image
 from training.data.images import VideoFrame
 from training.data.readers.base import NO_SPLIT, Listed, Reader, folder_name
-from training.data.readers.turntable import whole_image
 from training.data.records import Sequence, View
 from training.data.video import VIDEO_SUFFIXES, VideoFile
 from training.errors import DataError
