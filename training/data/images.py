@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 _OPEN_VIDEOS = 4  # interleaved videos stay open side by side up to this many
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]", re.DOTALL)  # not stuffing, not a restart
 
 
 def decode_image(data: bytes, name: str = "The image") -> ImageRGB:
@@ -27,8 +29,8 @@ def decode_image(data: bytes, name: str = "The image") -> ImageRGB:
     DataError for other bytes and for JPEG and PNG files that were cut off, which decoders
     would fill with grey.
     """
-    cut_off = (data.startswith(_JPEG) and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")) or (
-        data.startswith(_PNG) and b"IEND" not in data[-64:]
+    cut_off = (data.startswith(_JPEG) and not _jpeg_is_whole(data)) or (
+        data.startswith(_PNG) and b"IEND" not in data
     )
     if cut_off:
         raise DataError(
@@ -45,6 +47,16 @@ def decode_image(data: bytes, name: str = "The image") -> ImageRGB:
             "Give a JPEG, PNG, WebP, BMP or TIFF file.",
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    """Whether the markers lead to the end mark; phones append previews or films after it."""
+    at = 2
+    while (marker := _MARKER.search(data, at)) is not None:
+        if marker[0] == b"\xff\xd9":
+            return True
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return False
 
 
 def read_bytes(path: Path) -> bytes:

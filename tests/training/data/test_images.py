@@ -78,6 +78,34 @@ def test_a_cameras_orientation_mark_is_obeyed(tmp_path):
     assert image_size(path) == (30, 40)
 
 
+def test_a_film_after_the_photo_is_no_damage_and_a_preview_in_it_no_end():
+    photo = encoded(".jpg")
+    film = b"\xff\xd9 film \xff\xda and more \xff\xe1"
+    assert decode_image(photo + film).shape == (30, 40, 3)
+    preview = b"Exif\x00\x00" + encoded(".jpg", 8, 8)
+    with_preview = photo[:2] + b"\xff\xe1" + (len(preview) + 2).to_bytes(2, "big") + preview
+    assert decode_image(with_preview + photo[2:]).shape == (30, 40, 3)
+    with pytest.raises(DataError, match="cut off"):
+        decode_image(with_preview + photo[2:-40])
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        (cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        (cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+        (cv2.IMWRITE_JPEG_QUALITY, 100),
+    ],
+)
+def test_kinds_of_jpeg_are_whole_until_cut(flag):
+    noise = np.random.default_rng(2).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    data = cv2.imencode(".jpg", noise, list(flag))[1].tobytes()
+    assert decode_image(data).shape == (64, 80, 3)
+    for cut in range(4, len(data) - 2, 97):
+        with pytest.raises(DataError):
+            decode_image(data[:cut])
+
+
 def test_an_image_inside_another_file(tmp_path):
     path = tmp_path / "pack"
     data = encoded(".png")
