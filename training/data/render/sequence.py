@@ -56,6 +56,18 @@ class Shot:
         return f"{self.category}-{self.seed}-{self.instance:04d}"
 
     @property
+    def settings(self) -> dict[str, object]:
+        """What all sequences of one folder share, as JSON values."""
+        return {
+            "seconds": self.seconds,
+            "fps": self.fps,
+            "size": list(self.size),
+            "seed": self.seed,
+            "grain": self.grain,
+            "antialias": self.antialias,
+        }
+
+    @property
     def frames(self) -> int:
         """Number of frames."""
         return round(self.seconds * self.fps)

@@ -28,7 +28,8 @@ def sun_on_ground(
     )
     hit = (nearest < 1) & (nearest < points[..., 2] * 0.5 + 0.5 - 0.004)
     open_sky = 1 - hit.astype(np.float32)
-    return cv2.GaussianBlur(open_sky, (0, 0), softness / (2 * half) * LIGHTMAP)
+    soft = cv2.GaussianBlur(open_sky, (0, 0), softness / (2 * half) * LIGHTMAP)
+    return soft.astype(np.float32, copy=False)
 
 
 def sky_on_ground(height: NDArray[np.float32], half: float, reach: float) -> NDArray[np.float32]:

@@ -61,7 +61,7 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
     if kind == "cloth":
         y, x = np.mgrid[0:n, 0:n]
         k = int(rng.integers(4, 14))
-        band = (
+        band: np.ndarray = (
             ((x * k // n) % 2 + (y * k // n) % 2) / 2.0 if rng.random() < 0.6 else (x * k // n) % 2
         )
         first, second = np.array(paint.muted(rng)), np.array(paint.grey(rng, 0.6, 1.0))

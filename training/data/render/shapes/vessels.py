@@ -59,8 +59,8 @@ def build_bottle(rng: np.random.Generator) -> Model:
 
     cap = Material(paint.any_colour(rng), gloss=rng.uniform(0.2, 0.8))
     if kind == "wine":  # a foil over the neck
-        ring = [(neck * 1.03, top - 0.12 * height), (neck * 1.08, height * 0.985), (0, height)]
-        model.add(lathe(ring), cap)
+        foil = [(neck * 1.03, top - 0.12 * height), (neck * 1.08, height * 0.985), (0, height)]
+        model.add(lathe(foil), cap)
     else:
         wide = neck * rng.uniform(1.08, 1.3)
         taper = rng.uniform(0.4, 0.8) if kind == "sauce" else 0.97
