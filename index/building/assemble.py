@@ -99,7 +99,7 @@ def assemble(
         ),
         hints=Hints(
             encoder_folder=None if encoder_folder is None else str(encoder_folder.absolute()),
-            roots=plan.roots,
+            roots=tuple(str(Path(root).absolute()) for root in plan.roots),
         ),
     )
     write_atomically(staging / FILE, manifest.text.encode())
