@@ -92,3 +92,17 @@ def test_a_short_path_visits_everything_once_and_beats_chance():
     assert sorted(order) == list(range(20))
     assert order[0] == 0
     assert length(order) < min(length(random.permutation(20)) for _ in range(200))
+
+
+def test_the_upstream_folders_of_eth80_are_read_too(shared_data, tmp_path):
+    for path in shared_data("eth80/dev").glob("car0[12]-*.jpg"):
+        instance = path.name.split("-")[0].replace("0", "")
+        folder = tmp_path / instance
+        (folder / "maps").mkdir(parents=True, exist_ok=True)
+        target = folder / path.name.replace(path.name.split("-")[0], instance)
+        target.write_bytes(path.read_bytes())
+        (folder / "maps" / f"{target.stem}-map.png").write_bytes(b"a mask, no photograph")
+    reader = open_reader(tmp_path)
+    found = {sequence.id: len(sequence.views) for sequence in reader.sequences()}
+    assert found == {"car1/elevated": 25, "car1/level": 16, "car2/elevated": 25, "car2/level": 16}
+    assert reader.report.skipped == []
