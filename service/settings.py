@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         description="Requests decoded, encoded and searched at the same time.",
     )
     max_waiting: int = Field(
-        default=64,
+        default=32,
         ge=0,
         description="Requests that may wait for a thread; the next is told 503 and to come back.",
     )

@@ -49,7 +49,7 @@ export function unfinished(form) {
 export function writeRequest(form, request) {
   const put = (names, values) =>
     names.forEach((name, i) => (form.elements[name].value = values ? values[i] : ""));
-  put(CROP, request.bbox);
+  put(CROP, request.bbox?.map((value) => Math.round(value * 100) / 100));
   put(CAMERA, request.camera && CAMERA.map((name) => request.camera[name]));
   put(POINT, request.plane?.center);
   put(NORMAL, request.plane?.normal);

@@ -96,15 +96,27 @@ def test_an_expected_error_is_two_lines(tmp_path: Path) -> None:
     assert "remedy:" in done.stderr
 
 
-def test_training_without_torch_names_the_extra(tmp_path: Path) -> None:
-    (tmp_path / "videos").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, "doctor", "--home", str(tmp_path)],
+def run_without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
+        env=plain_environment({}),
     )
-    assert done.returncode == 0, done.stderr
+
+
+def test_without_torch_training_names_the_extra_it_needs(tmp_path: Path) -> None:
+    done = run_without_torch("train", "small-nearby", "--data", str(tmp_path), "--out", "none")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "posebank[train]" in done.stderr
+
+
+def test_without_torch_the_rest_works(home: Path) -> None:
+    assert run_without_torch("--help").returncode == 0
+    done = run_without_torch("doctor", "--json", "--home", str(home))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_port_in_use_is_refused_with_a_remedy(tmp_path: Path) -> None:
