@@ -39,14 +39,14 @@ REPEATS = 7
 
 
 def milliseconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """The median of a few runs, after one that warms up."""
+    """The best of a few runs, after one that warms up: other work on the machine only adds."""
     work()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    return 1000.0 * float(np.median(times))
+    return 1000.0 * min(times)
 
 
 def random_boxes(count: int, spread: float, seed: int) -> tuple[Array, Array, Array]:
@@ -68,12 +68,12 @@ def iou_rows() -> None:
         if only_overlapping:
             a, b = (tuple(x[found > 0] for x in boxes) for boxes in (a, b))
             found = found[found > 0]
-        count, sample = len(found), 200
+        count, sample = len(found), 100
         ours = milliseconds(lambda a=a, b=b: iou_3d_pairs(*a, *b)) / count
         axes = [(R * s[:, None])[:sample] for R, _, s in (a, b)]
         pairs = list(zip(axes[0], a[1], axes[1], b[1], strict=False))
         expected = [naive_iou(*pair) for pair in pairs]
-        plain = milliseconds(lambda pairs=pairs: [naive_iou(*p) for p in pairs], 1) / sample
+        plain = milliseconds(lambda pairs=pairs: [naive_iou(*p) for p in pairs], 3) / sample
         share = f"{title}, {(found > 0).mean():.0%} overlap"
         row(f"IoU, {share}", ours, plain, "a pair", np.abs(found[:sample] - expected).max())
     a, b = random_boxes(300, 0.8, 2), random_boxes(300, 0.8, 3)
@@ -136,7 +136,7 @@ def row(what: str, ours: float, plain: float, unit: str, error: float) -> None:
 
 
 def main() -> None:
-    print("milliseconds, median; published: IoU 2 ms a pair, fit 0.48 ms a neighbour")
+    print("milliseconds, best of several runs; published: IoU 2 ms a pair, fit 0.48 ms a neighbour")
     iou_rows()
     fit_rows()
 

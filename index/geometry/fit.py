@@ -76,11 +76,11 @@ def _fit_sound(
         reason[on_plane] = np.where(parallel, RAY_PARALLEL_TO_PLANE, reason[on_plane])
     if elsewhere is not None:
         depth[elsewhere] = _hang(pairs.take(elsewhere), boxes.take(elsewhere), steps)
-    _, in_front, in_image = boxes.diagonal(factor, depth)
+    diagonal, in_front = boxes.diagonal(factor, depth)
     for wrong, code in (
         (depth <= 0.0, PLANE_BEHIND_CAMERA),
         (~in_front, BOX_BEHIND_CAMERA),
-        (~in_image, BOX_OUTSIDE_IMAGE),
+        (diagonal == 0.0, BOX_OUTSIDE_IMAGE),
     ):
         reason[wrong & (reason == OK)] = code
     done = reason == OK

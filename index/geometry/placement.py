@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Rows = NDArray[np.bool_]
 
 NEAREST_M: Final = 1e-6
 """Depth in metres below which a point counts as at the camera."""
@@ -46,23 +45,23 @@ class HangingBoxes:
         limit = None if self.limit is None else self.limit[:, rows]
         return HangingBoxes(self.shape[:, :, rows], self.ray[:, :, rows], limit)
 
-    def diagonal(self, factor: Array, depth: Array) -> tuple[Array, Rows, Rows]:
-        """``(diagonal in pixels, in_front, in_image)``, each (N,); 1 pixel where not both.
+    def diagonal(self, factor: Array, depth: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """``(diagonal (N,) in pixels, in_front (N,))`` of the 2-D extent of the corners.
 
-        The diagonal is that of the 2-D extent of the corners, clipped to the image.
+        The extent is clipped to the image; the diagonal is 0 where nothing of it is left and
+        where a corner is not in front of the camera.
         """
         corners = factor * self.shape + depth * self.ray
         z = corners[2]
-        in_front = np.asarray(z.min(axis=0) > NEAREST_M)
+        in_front = z.min(axis=0) > NEAREST_M
         uv = corners[:2] / np.where(in_front, z, 1.0)
         low, high = uv.min(axis=1), uv.max(axis=1)
         if self.limit is not None:
             low = np.minimum(np.maximum(low, -0.5), self.limit)
             high = np.minimum(np.maximum(high, -0.5), self.limit)
-        side = high - low
-        in_image = np.asarray((side > SMALLEST_SIDE_PX).all(axis=0)) | ~in_front
-        diagonal = np.sqrt(np.square(side).sum(axis=0))
-        return np.where(in_front & in_image, diagonal, 1.0), in_front, in_image
+        width, height = high - low
+        seen = in_front & (width > SMALLEST_SIDE_PX) & (height > SMALLEST_SIDE_PX)
+        return np.where(seen, np.hypot(width, height), 0.0), in_front
 
 
 def scale_and_snap(
@@ -84,9 +83,9 @@ def scale_and_snap(
     factor = np.ones_like(height)
     depth = (plane_offset + height) / ray_up
     for _ in range(steps):
-        diagonal, in_front, in_image = boxes.diagonal(factor, depth)
-        s = 1.0 + (target_diagonal / diagonal - 1.0) / 2.0
-        factor = np.where(in_front & in_image, factor * s, factor)
+        diagonal, _ = boxes.diagonal(factor, depth)
+        ratio = np.divide(target_diagonal, diagonal, out=np.ones_like(factor), where=diagonal > 0.0)
+        factor = factor * (1.0 + (ratio - 1.0) / 2.0)
         depth = (plane_offset + factor * height) / ray_up
     return factor, depth
 
@@ -99,6 +98,6 @@ def move_to_size(boxes: HangingBoxes, target_diagonal: Array, depth: Array, step
     """
     factor = np.ones_like(depth)
     for _ in range(steps):
-        diagonal, in_front, in_image = boxes.diagonal(factor, depth)
-        depth = np.where(in_front & in_image, depth * diagonal / target_diagonal, depth)
+        diagonal, _ = boxes.diagonal(factor, depth)
+        depth = np.where(diagonal > 0.0, depth * diagonal / target_diagonal, depth)
     return depth
