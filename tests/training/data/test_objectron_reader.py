@@ -263,7 +263,7 @@ def test_a_plane_pointing_down_is_turned_up(tmp_path, scene, write_objectron):
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damaged_bytes_are_read_or_refused_but_never_crash(annotation_bytes, damage):
     data = bytearray(annotation_bytes)
     for place, value in damage:

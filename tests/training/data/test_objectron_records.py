@@ -36,7 +36,7 @@ def test_crc32c_gives_the_published_vectors():
 
 
 @given(st.integers(0, 20000), st.integers(0, 255))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_crc32c_is_the_bitwise_one(length, seed):
     data = np.random.default_rng(seed).bytes(length)
     assert crc32c(data) == naive_crc32c(data)

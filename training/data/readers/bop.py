@@ -126,7 +126,7 @@ class Bop(Reader):
                 image=source,
                 bbox_xyxy=bbox,
                 instance=model.name if copy == 1 else f"{model.name}#{copy}",
-                category=model.name.partition("#")[0],
+                category=model.name,
                 frame=frame.number,
                 camera=camera,
                 box9=box,
