@@ -118,14 +118,24 @@ def test_objectron_measures_rendered_sequences(
     assert "paper" in result.stdout
 
 
-def test_tables_name_the_published_figures(shared_data: SharedData) -> None:
-    root = shared_data("coil100/dev")
+@pytest.mark.parametrize(
+    ("protocol", "dataset", "expected"),
+    [
+        ("coil100", "coil100/dev", ("best possible", "0.965", "without objects 47, 50, 94")),
+        ("eth80", "eth80/dev", ("chance", "23.7", "horse")),
+        ("reid", "coil100/dev", ("all other frames", "class accuracy")),
+    ],
+)
+def test_tables_stand_beside_the_published_figures(
+    shared_data: SharedData, protocol: str, dataset: str, expected: tuple[str, ...]
+) -> None:
     result = CliRunner().invoke(
-        app, ["coil100", "--root", str(root), "--encoder", "baseline:pixels16"]
+        app,
+        [protocol, "--root", str(shared_data(dataset)), "--encoder", "baseline:pixels16"],
     )
     assert result.exit_code == 0
-    assert "best possible" in result.stdout
-    assert "0.965" in result.stdout
+    for text in expected:
+        assert text in result.stdout
 
 
 def test_queries_and_gallery_must_differ(tmp_path: Path) -> None:
