@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -48,10 +49,16 @@ class Run:
 
     folder: Path
 
-    @property
-    def checkpoints(self) -> list[Path]:
-        """Complete checkpoints, newest first."""
-        return sorted((self.folder / "checkpoints").glob("epoch-*.ckpt"), reverse=True)
+    def checkpoint(self) -> Path | None:
+        """The newest checkpoint that can be read, or None."""
+        for path in sorted((self.folder / "checkpoints").glob("epoch-*.ckpt"), reverse=True):
+            try:
+                torch.load(path, map_location="cpu", weights_only=True)
+            except (OSError, RuntimeError, EOFError, UnpicklingError):
+                path.unlink(missing_ok=True)  # cut off when the machine went down
+                continue
+            return path
+        return None
 
     def finished(self, recipe: Recipe) -> bool:
         """Whether all epochs ran and the encoder was written."""
@@ -113,8 +120,8 @@ def train(
         with warnings.catch_warnings():
             # Advice about workers and intervals that does not fit batches made in memory.
             warnings.filterwarnings("ignore", module="lightning")
-            newest = run.checkpoints[0] if resume and run.checkpoints else None
-            trainer.fit(learner, ckpt_path=newest, weights_only=True)
+            begin = run.checkpoint() if resume else None
+            trainer.fit(learner, ckpt_path=begin, weights_only=True)
     except SystemExit as error:  # lightning's answer to SIGTERM and to Ctrl-C
         raise TrainingStoppedError from error
     encoder = out / "encoder"

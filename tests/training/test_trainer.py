@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,18 @@ def test_sigterm_ends_it_in_order_and_the_command_resumes(turntables: Path, tmp_
     assert process.returncode == 143
     assert b"--resume" in output
     assert b"Traceback" not in output
+
+
+def test_a_checkpoint_cut_off_gives_way_to_the_one_before(
+    turntables: Path, tmp_path: Path, unbroken: Path
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(unbroken, out)
+    shutil.rmtree(out / "encoder")
+    newest = out / "checkpoints" / "epoch-0002.ckpt"
+    newest.write_bytes(newest.read_bytes()[:5000])
+    run(turntables, out, tiny(), resume=True)
+    assert read_info(out / "encoder").identity == read_info(unbroken / "encoder").identity
 
 
 def test_a_folder_is_not_trained_over(turntables: Path, unbroken: Path) -> None:
