@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from training.data.conventions import pixels_to_objectron, project
 from training.data.images import load_views
-from training.data.readers import open_reader
+from training.data.readers import READERS, open_reader
 from training.data.readers.objectron_frames import parse_annotation
 from training.data.readers.objectron_views import FrameImages, frame_views
 from training.errors import DataError
@@ -138,6 +138,16 @@ def test_the_side_by_side_layout_gives_the_same_records(tmp_path, scene, write_o
         for x, y in zip(a.views, b.views, strict=True)
     )
     assert open_reader(tmp_path / "a").kind == open_reader(tmp_path / "b").kind == "objectron"
+
+
+def test_flat_folders_carry_the_official_name(tmp_path, scene, write_objectron):
+    for name in ("cereal_box_batch-1_2", "my-own"):
+        write_objectron(tmp_path, name, scene.message(), beside=True)
+    _, sequences = read(tmp_path)
+    assert [(s.id, s.views[0].category) for s in sequences] == [
+        ("cereal_box/batch-1/2", "cereal_box"),
+        ("my-own", "cup"),  # no folder names it, so the annotation does
+    ]
 
 
 def test_index_files_are_the_splits(tmp_path, scene, write_objectron):
@@ -286,3 +296,9 @@ def test_every_flag_is_documented():
     documented = table.partition("### What an Objectron")[2].partition("## The manifest")[0]
     assert earned == set(re.findall(r"^\| `(\w+)` \|", documented, re.MULTILINE))
     assert len(earned) == 14
+
+
+def test_every_reader_is_documented():
+    table = (Path(__file__).parents[3] / "docs/bring-your-own-data.md").read_text(encoding="utf-8")
+    kinds = table.partition("## Layouts")[2].partition("###")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", kinds, re.MULTILINE)) == set(READERS)

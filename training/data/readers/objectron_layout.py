@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ UNLISTED = "unlisted"
 
 VIDEO_NAMES = ("video.MOV", "video.mov", "video.mp4", "video.MP4", "video.avi")
 _ANNOTATION = "annotation.pbdata"
+_FLAT = re.compile(r"(?:.*/)?([a-z_]+?)_(batch-\d+)_(\d+)")  # one folder a sequence, unnested
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +49,23 @@ def find_sequences(root: Path) -> Iterator[Files]:
 
 def _find(root: Path) -> Iterator[Files]:
     official = root / "annotations"
-    for path in official.glob("*/*/*.pbdata"):
+    known: set[str] = set()
+    for path in official.rglob("*.pbdata"):
         identifier = path.relative_to(official).with_suffix("").as_posix()
+        known.add(identifier)
         folder = root / "videos" / identifier
-        yield Files(identifier, identifier.split("/")[0], path, _video(folder))
+        category = identifier.split("/")[0] if "/" in identifier else None
+        yield Files(identifier, category, path, _video(folder))
     for path in root.rglob(_ANNOTATION):
         if path.is_relative_to(official):
             continue
-        relative = path.parent.relative_to(root)
-        parts = relative.parts[1:] if relative.parts[:1] == ("videos",) else relative.parts
-        identifier = "/".join(parts) or root.resolve().name
-        first = parts[0] if parts else identifier
-        category = parts[0] if len(parts) > 1 else first.split("_batch-")[0]
-        known = len(parts) > 1 or "_batch-" in first
-        yield Files(identifier, category if known else None, path, _video(path.parent))
+        parts = path.parent.relative_to(root).parts
+        identifier = "/".join(parts[parts[:1] == ("videos",) :]) or root.resolve().name
+        if match := _FLAT.fullmatch(identifier):
+            identifier = f"{match[1]}/{match[2]}/{match[3]}"
+        if identifier not in known:
+            category = identifier.split("/")[0] if "/" in identifier else None
+            yield Files(identifier, category, path, _video(path.parent))
 
 
 def _video(folder: Path) -> Path:
