@@ -95,25 +95,29 @@ def _clip(
     else:
         dp, dq = (1.0 + GROWTH) - p[axis], (1.0 + GROWTH) - q[axis]
     p_in, q_in = dp >= 0.0, dq >= 0.0
-    columns = np.arange(count)
+    cut = np.nonzero(~p_in.all(axis=0))[0]
 
     def crossing(edges: NDArray[np.bool_]) -> tuple[Array, NDArray[np.intp]]:
-        """Where the one marked edge meets the cut (3, K), and which edge it is (K,).
+        """Where the one marked edge of each cut polygon meets the cut, and which edge it is.
 
-        Of a polygon without one: a corner that stays or goes with all the others.
+        Of a polygon wholly outside: any of its corners.
         """
         index = edges.argmax(axis=0)
-        d0, d1 = dp[index, columns], dq[index, columns]
-        crosses = edges[index, columns]
+        d0, d1 = dp[index, cut], dq[index, cut]
+        crosses = edges[index, np.arange(len(cut))]
         w = np.where(crosses, d0, 0.0) / np.where(crosses, d0 - d1, 1.0)
-        a, b = p[:, index, columns], q[:, index, columns]
+        a, b = p[:, index, cut], q[:, index, cut]
         return a + w * (b - a), index
 
-    (leaves, _), (enters, first_in) = crossing(p_in & ~q_in), crossing(q_in & ~p_in)
+    p_cut, q_cut = p_in[:, cut], q_in[:, cut]
+    leaves, enters = np.zeros((2, 3, count))
+    leaves[:, cut], _ = crossing(p_cut & ~q_cut)
+    enters[:, cut], first_in = crossing(q_cut & ~p_cut)
     new_p, new_q = np.empty((3, n + 1, count)), np.empty((3, n + 1, count))
     new_p[:, :n] = np.where(p_in, p, leaves[:, None])
-    new_p[:, first_in, columns] = enters
+    new_p[:, first_in, cut] = enters[:, cut]
     new_q[:, :n] = np.where(q_in, q, leaves[:, None])
+    # A polygon that was not cut gets an edge of no length.
     new_p[:, n], new_q[:, n] = leaves, enters
     return new_p, new_q
 

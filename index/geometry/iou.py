@@ -15,8 +15,8 @@ from index.geometry.clipping import volume_in_unit_cube
 
 Array = NDArray[np.float64]
 
-CHUNK: Final = 1024
-"""Pairs intersected at a time: the working set stays within a few MB whatever N × M is."""
+CHUNK: Final = 256
+"""Pairs intersected at a time: the working set stays in the cache whatever N × M is."""
 
 TOUCHING: Final = 1e-12
 """Overlap, as a share of the larger box, below which two boxes only touch."""
