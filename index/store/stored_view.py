@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,7 @@ def view_row(sequence: Sequence, view: View, width: int, height: int) -> dict[st
         "image_height": height,
         "visibility": float(view.visibility),
         "has_box9": view.box9 is not None,
-        "camera": None if view.camera is None else asdict(view.camera),
+        "camera": _camera_json(view.camera),
         "plane": _fields(view.plane, ("center", "normal")),
         "box9": _fields(view.box9, ("rotation", "translation", "scale")),
         "keypoints": _keypoints_json(view.keypoints),
@@ -154,9 +154,24 @@ def _arrays(fields: dict[str, Any]) -> dict[str, Array]:
     return {name: np.array(value, dtype=np.float64) for name, value in fields.items()}
 
 
+def _camera_json(camera: Camera | None) -> dict[str, float] | None:
+    if camera is None:
+        return None
+    return {
+        "fx": float(camera.fx),
+        "fy": float(camera.fy),
+        "cx": float(camera.cx),
+        "cy": float(camera.cy),
+        "width": int(camera.width),
+        "height": int(camera.height),
+    }
+
+
 def _numbers(array: Array) -> Any:
     """Nested lists with null for what is not a number, which JSON cannot hold."""
     values = np.asarray(array, dtype=np.float64)
+    if np.isfinite(values).all():
+        return values.tolist()
     plain = values.astype(object)
     plain[~np.isfinite(values)] = None
     return plain.tolist()

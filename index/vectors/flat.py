@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -21,6 +22,8 @@ import faiss
 
 # By default FAISS leaves batches under 128000 values to loops that are ten times slower.
 faiss.cvar.distance_compute_blas_threshold = 1
+
+log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 4096
 
@@ -76,10 +79,17 @@ class FlatIndex:
 
 
 def _on_gpu(index: Any) -> Any | None:
-    """A copy on the first GPU, or None where this FAISS has no GPU to use."""
+    """A copy on the first GPU, or None where this FAISS has no GPU or the GPU no room."""
     if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
         return None
-    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
+    resources = faiss.StandardGpuResources()
+    try:
+        copy: Any = faiss.index_cpu_to_gpu(resources, 0, index)
+    except RuntimeError as error:
+        log.warning("the vectors stay on the CPU: %s", error)
+        return None
+    copy.resources = resources  # must live as long as the copy
+    return copy
 
 
 class FlatWriter:

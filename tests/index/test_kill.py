@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from index.build import build_index
 from index.home import Home
 from index.search import Gallery
-from index.store.database import close_database, reading
+from index.store.database import close_database, engine_of, reading
 from index.store.versions import list_versions
 from index.verify import verify_version
 from training.errors import GalleryError
@@ -153,3 +154,22 @@ def test_a_full_disk_is_said_and_the_old_version_stays(home, painted, encoder, m
     assert "Free space" in caught.value.remedy
     assert Gallery.open(home, "things").version == old.version
     assert build_index(home, "things", [(painted, "manifest")], encoder).version != old.version
+
+
+def test_a_full_database_is_said_and_the_old_version_stays(home, painted, encoder):
+    old = build_index(home, "things", [(painted, "manifest")], encoder, split="train")
+    close_database(home)
+
+    def small(connection, _record) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    sa.event.listen(engine_of(home), "connect", small)
+    with pytest.raises(GalleryError, match="database or disk is full") as caught:
+        build_index(home, "things", [(painted, "manifest")], encoder)
+    assert "Free space" in caught.value.remedy
+    assert Gallery.open(home, "things").version == old.version
+    sa.event.remove(engine_of(home), "connect", small)
+    close_database(home)
+    assert build_index(home, "things", [(painted, "manifest")], encoder).version != old.version
+    assert verify_version(home, "things").problems == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,6 +114,35 @@ def test_flat_index_agrees_with_numpy_under_masks(rows, dim, batch, k, share, se
         assert len(set(got.tolist())) == count
         np.testing.assert_allclose(exact[i, got], np.sort(exact[i])[::-1][:count], atol=1e-4)
         np.testing.assert_allclose(similarity[i][:count], exact[i, got], atol=1e-4)
+
+
+def test_a_gpu_is_used_where_faiss_finds_one_and_has_room(monkeypatch):
+    asked = []
+
+    class Copy:
+        def __init__(self, index) -> None:
+            self._index = index
+
+        def search(self, queries, k):
+            asked.append(k)
+            return self._index.search(queries, k)
+
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss, "index_cpu_to_gpu", lambda _, __, i: Copy(i), raising=False)
+    vectors = np.eye(3, dtype=np.float32)
+    index = FlatIndex.of(vectors)
+    assert index.search(vectors, 2)[1][:, 0].tolist() == [0, 1, 2]
+    assert asked == [2]
+    # A GPU index takes no mask: the CPU answers, as exactly.
+    assert index.search(vectors, 2, np.array([False, True, True]))[1][1].tolist() == [1, 2]
+    assert asked == [2]
+
+    def no_room(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(faiss, "index_cpu_to_gpu", no_room, raising=False)
+    assert FlatIndex.of(vectors).search(vectors, 1)[1][:, 0].tolist() == [0, 1, 2]
 
 
 def test_masked_and_whole_search_agree(world):
