@@ -13,15 +13,21 @@ from index.store.tables import sequences, version_rows, views
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """``codes`` (N,) int32 index into ``values``; −1 where the row's metadata is gone."""
+    """``codes`` (N,) int32 as ``code_of`` gives them; −1 where the row's metadata is gone."""
 
-    values: tuple[str, ...]
+    code_of: dict[str, int]
     codes: NDArray[np.int32]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The distinct values, in the order of their codes."""
+        return tuple(self.code_of)
 
     def mask(self, wanted: tuple[str, ...]) -> NDArray[np.bool_]:
         """(N,) bool: the row's value is one of ``wanted``."""
-        codes = [code for code, value in enumerate(self.values) if value in wanted]
-        return np.isin(self.codes, codes)
+        chosen = np.zeros(len(self.code_of) + 1, dtype=bool)  # the last place serves code −1
+        chosen[[self.code_of[value] for value in wanted if value in self.code_of]] = True
+        return chosen[self.codes]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,5 +70,5 @@ def load_columns(connection: sa.Connection, version_id: int, count: int) -> Colu
             codes[name][row] = seen[name].setdefault(text, len(seen[name]))
         has_box9[row] = annotated
         known[row] = True
-    text = {name: Column(tuple(seen[name]), codes[name]) for name in NAMES}
+    text = {name: Column(seen[name], codes[name]) for name in NAMES}
     return Columns(text, has_box9, known)
