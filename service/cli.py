@@ -78,7 +78,14 @@ def serve(
     from service.serve import serve as run
     from service.settings import load_settings
 
-    settings = load_settings(host=host, port=port, home=home, encoder=encoder, default_index=index)
+    settings = load_settings(
+        host=host,
+        port=port,
+        home=home,
+        encoder=encoder,
+        default_index=index,
+        samples=None if sample is None else sample / "queries",
+    )
     run(settings, sample)
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from index.build import build_index
 from index.home import Home
-from index.search import Catalog
+from index.manage import versions
 from service.settings import Settings
-from training.encoder import Encoder
 from training.errors import DataError
 
 log = logging.getLogger("posebank")
@@ -23,8 +21,7 @@ def prepare_sample(settings: Settings, sample: Path) -> None:
     Does nothing where the home has any index. Raises DataError where a folder is missing.
     """
     home = Home.open(settings.home, settings.database_url)
-    catalog = Catalog(home)
-    if catalog.names() or catalog.errors:
+    if versions(home):
         return
     sequences, encoder = sample / "sequences", sample / "encoder"
     for folder in (sequences, encoder):
@@ -33,6 +30,10 @@ def prepare_sample(settings: Settings, sample: Path) -> None:
                 f"The sample has no folder {folder}.",
                 "Fetch the whole repository, or serve your own index without --sample.",
             )
+    # Only the first start needs the readers and the encoder here.
+    from index.build import build_index
+    from training.encoder import Encoder
+
     log.info("building the index of the sample in %s, once", home.path)
     built = build_index(
         home, NAME, [(sequences, None)], Encoder.load(encoder), encoder_folder=encoder.absolute()

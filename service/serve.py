@@ -9,6 +9,7 @@ import uvicorn
 
 from service.app import create_app
 from service.listen import listen
+from service.sample_index import prepare_sample
 from service.settings import Settings
 
 log = logging.getLogger("posebank")
@@ -21,15 +22,14 @@ def serve(settings: Settings, sample: Path | None = None) -> None:
     Raises PosebankError where the port is taken or the sample cannot be built.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for library in ("uvicorn.error", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     taken = listen(settings.host, settings.port)
     if sample is not None:
-        from service.sample_index import prepare_sample  # readers are slow to import
-
         prepare_sample(settings, sample)
     host, port = taken.getsockname()[:2]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     url = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
     app = create_app(settings, url=url)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     uvicorn.Server(config).run(sockets=[taken])

@@ -17,6 +17,7 @@ import pytest
 
 from service.doctor import Report, examine
 from service.settings import Settings
+from tests.service.conftest import Query, ToyReader
 
 POSEBANK = [sys.executable, "-W", "error", "-m", "service.cli"]
 WITHOUT_TORCH = """
@@ -133,11 +134,16 @@ def test_a_port_in_use_is_refused_with_a_remedy(tmp_path: Path) -> None:
     assert "192.0.2.1" in done.stderr
 
 
-def test_serve_says_when_it_is_ready_and_stops_cleanly(home: Path, tmp_path: Path) -> None:
+def test_serve_says_when_it_is_ready_and_stops_cleanly(
+    home: Path, tmp_path: Path, query: Query
+) -> None:
     port = free_port()
+    (tmp_path / "queries").mkdir()
+    (tmp_path / "queries" / "cup.jpg").write_bytes(query.jpeg)
+    (tmp_path / "queries" / "cup.json").write_text(json.dumps(query.request))
     log = (tmp_path / "log").open("w")
     process = subprocess.Popen(
-        [*POSEBANK, "serve", "--port", str(port), "--home", str(home)],
+        [*POSEBANK, "serve", "--port", str(port), "--home", str(home), "--sample", str(tmp_path)],
         stderr=log,
         env=plain_environment({}),
     )
@@ -151,6 +157,8 @@ def test_serve_says_when_it_is_ready_and_stops_cleanly(home: Path, tmp_path: Pat
                 assert process.poll() is None
                 assert time.monotonic() < end
                 time.sleep(0.05)
+        told = urllib.request.urlopen(f"http://127.0.0.1:{port}/samples", timeout=5).read()
+        assert [one["file"] for one in json.loads(told)["samples"]] == ["cup.jpg"]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
@@ -207,3 +215,25 @@ def test_a_password_stays_private(tmp_path: Path) -> None:
     report = examine(Settings(home=tmp_path, database_url=url))
     assert not report.ok
     assert "hunter2" not in report.model_dump_json()
+
+
+def test_the_sample_is_built_once(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first start builds the sample's index; the next finds it and reads no sequence."""
+    import index.build
+    from service.sample_index import prepare_sample
+    from training.errors import DataError
+
+    monkeypatch.setattr(index.build, "open_reader", lambda root, kind: ToyReader(root=root))
+    settings = Settings(home=tmp_path / "home")
+    sample = tmp_path / "sample"
+    with pytest.raises(DataError, match="sequences"):
+        prepare_sample(settings, sample)
+    (sample / "sequences").mkdir(parents=True)
+    (sample / "encoder").symlink_to(tiny_encoder)
+    prepare_sample(settings, sample)
+    report = examine(Settings(home=tmp_path / "home", port=free_port()))
+    assert states(report)["index sample"] == "ok"
+    monkeypatch.setattr(index.build, "build_index", None)
+    prepare_sample(settings, sample)
