@@ -76,6 +76,12 @@ def _refuse_conflicts(
     view_rows: list[dict[str, Any]],
 ) -> None:
     names = {row["id"]: row for row in sequence_rows}
+    changed = set()
+    for part in _chunks(list(names)):
+        statement = sa.select(sequences).where(sequences.c.id.in_(part))
+        for old in connection.execute(statement):
+            if dict(old._mapping) != names[old.id]:
+                changed.add(old.id)
     wanted = {row["id"]: row for row in view_rows}
     for part in _chunks(list(wanted)):
         statement = (
@@ -90,7 +96,6 @@ def _refuse_conflicts(
             .join(sequences, sequences.c.id == views.c.sequence_id)
             .where(views.c.id.in_(part))
         )
-        changed = []
         for old in connection.execute(statement):
             new = wanted[old.id]
             sequence = names[new["sequence_id"]]
@@ -102,30 +107,33 @@ def _refuse_conflicts(
                     "Rename one of the two sequences or instances.",
                 )
             if new["fingerprint"] != old.fingerprint:
-                changed.append(old.id)
-        owner = _other_owner(connection, index_name, changed)
-        if owner:
-            sequence = names[wanted[owner[1]]["sequence_id"]]
-            raise GalleryError(
-                f"Sequence {sequence['name']!r} of dataset {sequence['dataset']!r} differs from "
-                f"the one that index {owner[0]!r} holds under the same name.",
-                "Give this data its own name with --dataset, or drop that index first.",
-            )
+                changed.add(new["sequence_id"])
+    owner = _other_owner(connection, index_name, changed)
+    if owner is not None:
+        sequence = names[owner[1]]
+        raise GalleryError(
+            f"Sequence {sequence['name']!r} of dataset {sequence['dataset']!r} differs from "
+            f"the one that index {owner[0]!r} holds under the same name.",
+            "Give this data its own name with --dataset, or drop that index first.",
+        )
 
 
 def _other_owner(
-    connection: sa.Connection, index_name: str, ids: list[int]
+    connection: sa.Connection, index_name: str, sequence_ids: set[int]
 ) -> tuple[str, int] | None:
-    if not ids:
-        return None
-    statement = (
-        sa.select(index_versions.c.name, version_rows.c.view_id)
-        .join(version_rows, version_rows.c.version_id == index_versions.c.id)
-        .where(index_versions.c.name != index_name, version_rows.c.view_id.in_(ids))
-        .limit(1)
-    )
-    row = connection.execute(statement).first()
-    return None if row is None else (row[0], row[1])
+    """Another index with views of one of these sequences, and which."""
+    for part in _chunks(sorted(sequence_ids)):
+        statement = (
+            sa.select(index_versions.c.name, views.c.sequence_id)
+            .join(version_rows, version_rows.c.version_id == index_versions.c.id)
+            .join(views, views.c.id == version_rows.c.view_id)
+            .where(index_versions.c.name != index_name, views.c.sequence_id.in_(part))
+            .limit(1)
+        )
+        row = connection.execute(statement).first()
+        if row is not None:
+            return row[0], row[1]
+    return None
 
 
 def _chunks(values: Sequence[int]) -> Iterator[list[int]]:

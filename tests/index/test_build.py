@@ -200,6 +200,16 @@ def test_other_data_under_a_name_in_use_is_refused(build, home, paint_at, rewrit
     assert build("first", root=root).manifest.counts.categories == 1
 
 
+def test_a_sequence_of_another_index_keeps_its_split(build, paint_at, rewrite, tmp_path):
+    root = tmp_path / "a" / "things"
+    lines = paint_at(root, sequences=1, frames=4)
+    rewrite(root, lines[:2])
+    build("first", root=root)
+    rewrite(root, [item | {"split": "other"} for item in lines[2:]])
+    with pytest.raises(GalleryError, match="differs from the one that index 'first' holds"):
+        build("second", root=root)
+
+
 def test_an_encoder_that_is_not_normalised_is_refused(home, painted, encoder):
     class Wrong:
         identity, heads, crop = encoder.identity, encoder.heads, encoder.crop
