@@ -72,7 +72,7 @@ def clip_matrix(camera: Camera, T_camera_world: Array, near: float, far: float) 
 
 
 def parallel_matrix(direction: Array, center: Array, half: float) -> Array:
-    """(4, 4) world to clip space of a parallel view from ``direction``, ``half`` metres each way."""
+    """(4, 4) world to clip space, seen in parallel from ``direction``, ±``half`` metres wide."""
     helper = np.eye(3)[np.argmin(np.abs(direction))]
     right = np.cross(helper, direction)
     right /= np.linalg.norm(right)

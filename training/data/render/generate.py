@@ -50,9 +50,9 @@ def render_objectron(
     ``sequences_per_instance``, each time in another scene. The last ``test_share`` of a
     category's instances are the test split, so that no test instance is in the train split.
     ``size`` is (width, height) of the upright image; ``grain`` scales the noise, and with it the
-    bytes of a video; without ``antialias`` drawing takes half the time. Sequences that are complete are kept, so a
-    killed run goes on where it was. Raises DataError for wrong arguments, for a folder that was
-    rendered with other settings, and when the disk refuses.
+    bytes of a video; without ``antialias`` drawing takes half the time. Sequences that are
+    complete are kept, so a killed run goes on where it was. Raises DataError for wrong arguments,
+    for a folder that was rendered with other settings, and when the disk refuses.
     """
     _check(categories, instances, sequences_per_instance, seconds, fps, size, test_share, grain)
     shots = [

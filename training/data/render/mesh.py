@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +30,7 @@ class Mesh:
 
     def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Mesh:
         """The mesh shifted by metres."""
-        return Mesh(self.positions + (x, y, z), self.normals, self.uvs, self.triangles)
+        return Mesh(self.positions + np.array((x, y, z)), self.normals, self.uvs, self.triangles)
 
     def turned(self, axis: str, degrees: float) -> Mesh:
         """The mesh turned about the x, y or z axis through the origin, counter-clockwise."""
@@ -115,7 +116,7 @@ def lathe(profile: ArrayLike, segments: int = 36, crease_deg: float = 32.0) -> M
     u = np.linspace(0, 1, segments + 1)
     angle = (u - 0.5) * 2 * np.pi
     sheets = []
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in pairwise(cuts):
         radius, height = outline[first : last + 1].T
         grid = np.stack(
             [

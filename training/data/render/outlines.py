@@ -15,9 +15,8 @@ def rounded_rectangle(width: float, depth: float, radius: float, steps: int = 4)
     corner = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     a, b = width / 2 - radius, depth / 2 - radius
     turned = (corner, corner @ [[0, 1], [-1, 0]], -corner, corner @ [[0, -1], [1, 0]])
-    return np.concatenate(
-        [arc + centre for arc, centre in zip(turned, ((a, b), (-a, b), (-a, -b), (a, -b)))]
-    )
+    centres = ((a, b), (-a, b), (-a, -b), (a, -b))
+    return np.concatenate([arc + at for arc, at in zip(turned, centres, strict=True)])
 
 
 def smooth(values: ArrayLike, count: int) -> Array:

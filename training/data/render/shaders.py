@@ -74,7 +74,8 @@ void main() {
     float edge = 1.0 - max(dot(normal, view), 0.0);
     float fresnel = 0.04 + 0.5 * gloss * edge * edge * edge;
     vec3 around = mix(bounce * 0.6, sky * 1.3, smoothstep(-0.25, 0.45, bent.y));
-    around += sky * 0.7 * smoothstep(0.75, 0.8, fract(2.0 * bent.x + 1.3 * bent.z)) * step(0.1, bent.y);
+    float window = smoothstep(0.75, 0.8, fract(2.0 * bent.x + 1.3 * bent.z)) * step(0.1, bent.y);
+    around += sky * (0.7 * window);
     float spark = max(dot(bent, sun_direction), 0.0);
     spark *= spark; spark *= spark; spark *= spark;
     spark = mix(spark, spark * spark * spark * spark, gloss);

@@ -24,11 +24,11 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
         image = paint.shaded(colour, 0.6 * slow + 0.3 * fine, 0.06)
         count = int(rng.choice([2, 4, 8]))
         step = n // count
-        second = rng.random() < 0.4
+        chequered = rng.random() < 0.4
         for i in range(count):
             for j in range(count):
                 tile = image[i * step : (i + 1) * step, j * step : (j + 1) * step]
-                dim = 0.6 if second and (i + j) % 2 else rng.uniform(0.94, 1.0)
+                dim = 0.6 if chequered and (i + j) % 2 else rng.uniform(0.94, 1.0)
                 tile[:] = (tile * dim).astype(np.uint8)
         joint = paint.ink(paint.grey(rng, 0.2, 0.8))
         for i in range(count):
@@ -61,7 +61,7 @@ def ground_texture(kind: str, rng: np.random.Generator) -> Texture:
     if kind == "cloth":
         y, x = np.mgrid[0:n, 0:n]
         k = int(rng.integers(4, 14))
-        band: np.ndarray = (
+        band = (
             ((x * k // n) % 2 + (y * k // n) % 2) / 2.0 if rng.random() < 0.6 else (x * k // n) % 2
         )
         first, second = np.array(paint.muted(rng)), np.array(paint.grey(rng, 0.6, 1.0))

@@ -143,7 +143,8 @@ def _bars(
             lever = path[-4] + (0, 0, 0.015)
             model.add(
                 tube(
-                    [lever, lever + (0.04 * side, -0.02, 0.03), lever + (0.1 * side, -0.03, 0.01)],
+                    lever
+                    + np.array([(0, 0, 0), (0.04 * side, -0.02, 0.03), (0.1 * side, -0.03, 0.01)]),
                     0.006,
                     5,
                 ),

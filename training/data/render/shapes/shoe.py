@@ -50,7 +50,7 @@ def build_shoe(rng: np.random.Generator) -> Model:
     tip = Material(paint.any_colour(rng) if rng.random() < 0.5 else sole_colour, gloss=0.2)
     if kind == "sneaker" and rng.random() < 0.6:  # a toe cap
         bumper = rings[-5:] * (1.02, 1.0, 1.0)
-        model.add(merge([surface(bumper + (0, 0, 0.003)), cap(bumper[-1])]), tip)
+        model.add(merge([surface(bumper + np.array((0, 0, 0.003))), cap(bumper[-1])]), tip)
     lining = Material(paint.any_colour(rng) if rng.random() < 0.5 else (0.1, 0.1, 0.1), gloss=0.02)
     _mouth(model, rings, sole, length, kind, lining, skin)
     if kind in ("sneaker", "boot") or (kind == "low" and rng.random() < 0.5):
@@ -140,7 +140,8 @@ def _mouth(
         start = (left[-1] + right[-1]) / 2
         half = 0.42 * abs(right[-1, 0] - left[-1, 0])
         path = np.array([(0, 0, 0.01), (0, 0.02, -0.03), (0, 0.045, -0.055)]) + start
-        grid = np.stack([path - (half, 0, 0), path + (0, 0.005, 0), path + (half, 0, 0)], axis=1)
+        out, rise = np.array((half, 0, 0)), np.array((0, 0.005, 0))
+        grid = np.stack([path - out, path + rise, path + out], axis=1)
         model.add(surface(grid), skin)
 
 
@@ -159,5 +160,6 @@ def _laces(model: Model, rng: np.random.Generator, rings: Array, sole: float) ->
             )
     knot = rings[_MOUTH.stop - 2, 9] + (0, 0.008, 0)
     for side in (-1, 1):
-        loop = [knot, knot + (0.02 * side, 0.012, -0.01), knot + (0.034 * side, 0.0, 0.006), knot]
+        bow = [(0, 0, 0), (0.02 * side, 0.012, -0.01), (0.034 * side, 0, 0.006), (0, 0, 0)]
+        loop = knot + np.array(bow)
         model.add(tube(smooth(loop, 12), 0.0028, 5), colour)
