@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -31,5 +32,8 @@ def serve(settings: Settings, sample: Path | None = None) -> None:
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     url = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
     app = create_app(settings, url=url)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
-    uvicorn.Server(config).run(sockets=[taken])
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl+C is how one stops a server
+        uvicorn.Server(config).run(sockets=[taken])
