@@ -26,7 +26,7 @@ from service.schemas.answers import (
 from service.schemas.query import BoxXyxy, QueryRequest, check_bbox
 from service.serving import ServedIndex
 from service.settings import Settings
-from service.shapes import camera_out, view_ref
+from service.shapes import camera_out, plane_out, view_ref
 from training.data.records import Camera, ImageRGB, Plane
 
 NO_NEIGHBOUR = "no view of the index passes the filters"
@@ -60,13 +60,12 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
     height, width = image.shape[:2]
     embeddings = _encode(served, image, bbox, watch)
     head, _ = served.gallery.resolve_head("pose")
+    plane = _plane(query)
     with watch.step("search"):
         answer = answer_pose(
             served.gallery,
             embeddings[head],
-            PoseQuery(
-                np.array(bbox), (width, height), _camera(query, width, height), _plane(query)
-            ),
+            PoseQuery(np.array(bbox), (width, height), _camera(query, width, height), plane),
             query.k,
             _filters(query),
         )
@@ -79,7 +78,7 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
             image_width=width,
             image_height=height,
             camera=camera_out(answer.camera),
-            plane=query.plane,
+            plane=None if plane is None else plane_out(plane),
         ),
         assumptions=[
             *_crop_assumption(query),

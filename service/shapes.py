@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from index.search import StoredView
-from service.schemas.answers import ViewRef
+from service.schemas.answers import CameraOut, PlaneOut, ViewRef
 from service.schemas.catalog import StoredBox, ViewOut
-from service.schemas.query import CameraIn, PlaneIn
 from training.data.records import Camera, Plane
 
 
@@ -48,13 +47,13 @@ def view_out(view: StoredView) -> ViewOut:
     )
 
 
-def camera_out(camera: Camera) -> CameraIn:
+def camera_out(camera: Camera) -> CameraOut:
     """A camera without the size of its image."""
-    return CameraIn(
+    return CameraOut(
         fx=float(camera.fx), fy=float(camera.fy), cx=float(camera.cx), cy=float(camera.cy)
     )
 
 
-def plane_out(plane: Plane) -> PlaneIn:
+def plane_out(plane: Plane) -> PlaneOut:
     """A ground plane in JSON's shape."""
-    return PlaneIn(center=tuple(plane.center.tolist()), normal=tuple(plane.normal.tolist()))
+    return PlaneOut(center=tuple(plane.center.tolist()), normal=tuple(plane.normal.tolist()))

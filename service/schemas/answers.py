@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from service.schemas.query import BoxXyxy, CameraIn, PlaneIn
+from service.schemas.query import BoxXyxy
 
 Vector3 = tuple[float, float, float]
 Pixel = tuple[float, float]
@@ -55,14 +55,30 @@ class PoseNeighbour(BaseModel):
     reason: str | None = Field(description="Why there is no box; null where there is one.")
 
 
+class CameraOut(BaseModel):
+    """A pinhole camera, pixels of the upright image; pixel centres are integers."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+class PlaneOut(BaseModel):
+    """A ground plane in the OpenCV camera frame."""
+
+    center: Vector3 = Field(description="A point on it, metres.")
+    normal: Vector3 = Field(description="Its normal, out of the ground.")
+
+
 class QueryOut(BaseModel):
     """The question as it was understood."""
 
     bbox: BoxXyxy = Field(description="The crop in pixels of the upright image.")
     image_width: int = Field(description="After the EXIF orientation was applied.")
     image_height: int = Field(description="After the EXIF orientation was applied.")
-    camera: CameraIn = Field(description="The camera used, given or assumed.")
-    plane: PlaneIn | None = Field(
+    camera: CameraOut = Field(description="The camera used, given or assumed.")
+    plane: PlaneOut | None = Field(
         description="The ground plane given; null: each neighbour's own was assumed."
     )
 

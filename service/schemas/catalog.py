@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from service.schemas.answers import ViewRef
-from service.schemas.query import BoxXyxy, CameraIn, PlaneIn
+from service.schemas.answers import CameraOut, PlaneOut, ViewRef
+from service.schemas.query import BoxXyxy
 
 
 class IndexOut(BaseModel):
@@ -53,8 +53,8 @@ class ViewOut(ViewRef):
     image_width: int
     image_height: int
     visibility: float
-    camera: CameraIn | None
-    plane: PlaneIn | None
+    camera: CameraOut | None
+    plane: PlaneOut | None
     box: StoredBox | None
     attributes: dict[str, Any]
 

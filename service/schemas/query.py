@@ -10,7 +10,7 @@ from service.problems import RefusedError, field_errors
 
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Metres = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Focal = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Focal = Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)]
 BoxXyxy = tuple[float, float, float, float]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -32,8 +32,8 @@ class Strict(BaseModel):
 class CameraIn(Strict):
     """The pinhole camera of the query image, in pixels of the upright image."""
 
-    fx: Focal = Field(description="Focal length along x, pixels.")
-    fy: Focal = Field(description="Focal length along y, pixels.")
+    fx: Focal = Field(description="Focal length along x, pixels, at least 1.")
+    fy: Focal = Field(description="Focal length along y, pixels, at least 1.")
     cx: Pixels = Field(description="Principal point x, pixels; pixel centres are integers.")
     cy: Pixels = Field(description="Principal point y, pixels; pixel centres are integers.")
 

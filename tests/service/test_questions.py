@@ -145,3 +145,31 @@ def test_health_and_version(live: Live) -> None:
     assert live.client.get("/healthz").json() == {"status": "ok"}
     assert live.client.get("/readyz").json()["index"] == "toys"
     assert live.client.get("/version").json()["limits"]["max_k"] == 200
+
+
+@pytest.mark.parametrize("focal", [1.0, 1e6])
+@pytest.mark.parametrize("principal", [-1e6, 0.0, 1e6])
+@pytest.mark.parametrize("center", [[0.0, 0.0, 0.0], [0.0, 1e6, -1e6], [1e-9, 0.3, 1.5]])
+@pytest.mark.parametrize("normal", [[0.0, -1.0, 0.0], [0.0, 1.0, 0.0], [1e-5, 0.0, 0.0]])
+def test_extreme_cameras_and_planes_give_numbers_or_reasons(
+    live: Live,
+    query: Query,
+    focal: float,
+    principal: float,
+    center: list[float],
+    normal: list[float],
+) -> None:
+    request = {
+        "bbox": query.request["bbox"],
+        "camera": {"fx": focal, "fy": focal, "cx": principal, "cy": principal},
+        "plane": {"center": center, "normal": normal},
+        "k": 24,
+    }
+    answer = live.ask("/pose/estimate", query.jpeg, request)
+    assert answer.status_code == 200
+    for one in answer.json()["neighbours"]:
+        if one["box"] is None:
+            assert one["reason"]
+        else:
+            for key in ("translation_m", "scale_m", "vertices_m", "vertices_px", "rotation"):
+                assert np.isfinite(np.array(one["box"][key], dtype=float)).all()

@@ -34,6 +34,7 @@ WRONG_REQUESTS = {
     "unknown filter": {"filters": {"colour": "red"}},
     "empty filter": {"filters": {"category": ""}},
     "no focal length": {"camera": {"fx": 0, "fy": 100, "cx": 1, "cy": 1}},
+    "a normalised focal length": {"camera": {"fx": 0.8, "fy": 0.8, "cx": 0.5, "cy": 0.5}},
     "incomplete camera": {"camera": {"fx": 100}},
     "camera with a size": {"camera": {"fx": 9, "fy": 9, "cx": 1, "cy": 1, "width": 3}},
     "plane without direction": {"plane": {"center": [0, 0, 1], "normal": [0, 0, 0]}},
