@@ -23,6 +23,7 @@ from training.recipes import Recipe, load_recipe
 TINY = [
     "backbone=resnet10_w4",
     "size=32",
+    "pool_grid=1",
     "projector_dim=16",
     "predictor_dim=4",
     "batch_size=8",
