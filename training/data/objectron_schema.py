@@ -8,20 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from training.data.protobuf_messages import Messages, declare
 
 _PACKAGE = "xeno.pursuit.proto"
-_Field = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {
-    "int32": _Field.TYPE_INT32,
-    "float": _Field.TYPE_FLOAT,
-    "double": _Field.TYPE_DOUBLE,
-    "string": _Field.TYPE_STRING,
-    "bool": _Field.TYPE_BOOL,
-}
-
-# message → [(type, name, number)]; a trailing * in the type means repeated.
-_MESSAGES: dict[str, list[tuple[str, str, int]]] = {
+_MESSAGES: Messages = {
     "KeyPoint": [
         ("float", "x", 1),
         ("float", "y", 2),
@@ -75,30 +65,7 @@ _MESSAGES: dict[str, list[tuple[str, str, int]]] = {
 }
 
 
-def _declare() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="posebank/objectron.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for kind, field_name, number in fields:
-            base = kind.rstrip("*")
-            field = message.field.add(name=field_name, number=number)
-            field.label = _Field.LABEL_REPEATED if kind.endswith("*") else _Field.LABEL_OPTIONAL
-            if base in _SCALARS:
-                field.type = _SCALARS[base]
-            else:
-                field.type = _Field.TYPE_MESSAGE
-                field.type_name = f".{_PACKAGE}.{base}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in _MESSAGES
-    }
-
-
-_CLASSES = _declare()
+_CLASSES = declare(_PACKAGE, _MESSAGES)
 
 AnnotationSequence: Any = _CLASSES["Sequence"]
 """The message an ``annotation.pbdata`` holds: objects in the world, annotations per frame."""

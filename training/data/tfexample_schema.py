@@ -12,22 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
 from training.data.crc32c import masked_crc32c
+from training.data.protobuf_messages import Messages, declare
 from training.errors import DataError
 
 _PACKAGE = "posebank.tfexample"
-_Field = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {
-    "bytes": _Field.TYPE_BYTES,
-    "float": _Field.TYPE_FLOAT,
-    "int64": _Field.TYPE_INT64,
-    "string": _Field.TYPE_STRING,
-}
-
-# message → [(type, name, number)]; a trailing * in the type means repeated.
-_MESSAGES: dict[str, list[tuple[str, str, int]]] = {
+_MESSAGES: Messages = {
     "BytesList": [("bytes*", "value", 1)],
     "FloatList": [("float*", "value", 1)],
     "Int64List": [("int64*", "value", 1)],
@@ -45,30 +35,7 @@ _MESSAGES: dict[str, list[tuple[str, str, int]]] = {
 }
 
 
-def _declare() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="posebank/tfexample.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for kind, field_name, number in fields:
-            base = kind.rstrip("*")
-            field = message.field.add(name=field_name, number=number)
-            field.label = _Field.LABEL_REPEATED if kind.endswith("*") else _Field.LABEL_OPTIONAL
-            if base in _SCALARS:
-                field.type = _SCALARS[base]
-            else:
-                field.type = _Field.TYPE_MESSAGE
-                field.type_name = f".{_PACKAGE}.{base}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in _MESSAGES
-    }
-
-
-SequenceExample: Any = _declare()["SequenceExample"]
+SequenceExample: Any = declare(_PACKAGE, _MESSAGES)["SequenceExample"]
 """``context`` holds features of the sequence, ``feature_lists`` one list a key over frames."""
 
 

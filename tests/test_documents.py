@@ -1,0 +1,152 @@
+"""Every snippet of the README and of docs/ is run.
+
+A document's ``python`` blocks run in order as one program and its ``sh`` blocks in order as one
+script, in a scratch folder that holds ``examples/`` and a folder ``my-videos/`` of short clips.
+``127.0.0.1:8000`` stands for a server started by ``make serve`` itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+RUN_ELSEWHERE = {
+    "make serve": "starts the server that the other snippets ask",
+    "make test": "is this run",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A service started by ``make serve``, the seconds it took, and its environment."""
+
+    address: str
+    seconds: float
+    environment: dict[str, str]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``make serve`` in the repository, on a free port and with an empty home."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("serve")
+    environment = {**os.environ, "PORT": str(port), "POSEBANK_HOME": str(folder / "home")}
+    log = (folder / "log").open("w+")
+    started = time.monotonic()
+    process = subprocess.Popen(
+        ["make", "serve"],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    address = f"127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://{address}/readyz", timeout=2).read()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() - started > 120:
+                    log.seek(0)
+                    pytest.fail(f"make serve did not become ready:\n{log.read()}")
+                time.sleep(0.1)
+        yield Server(address, time.monotonic() - started, environment)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+        log.close()
+
+
+def write_clips(folder: Path) -> None:
+    """Three clips of a square that moves over noise: enough for every command to have work."""
+    folder.mkdir()
+    for clip in range(3):
+        random = np.random.default_rng(clip)
+        background = random.integers(0, 255, (96, 128, 3), dtype=np.uint8)
+        writer = cv2.VideoWriter(
+            str(folder / f"clip-{clip}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (128, 96)
+        )
+        for frame in range(20):
+            picture = background.copy()
+            picture[30:60, 10 + 4 * frame : 40 + 4 * frame] = (40 * clip, 200, 90)
+            writer.write(picture)
+        writer.release()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    write_clips(tmp_path / "my-videos")
+    return tmp_path
+
+
+def snippets(document: Path, language: str) -> list[str]:
+    text = document.read_text(encoding="utf-8")
+    return [m["body"] for m in FENCE.finditer(text) if m["language"] == language]
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def named(document: Path) -> str:
+    return str(document.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_python_snippets_run(document: Path, scratch: Path, server: Server) -> None:
+    blocks = snippets(document, "python")
+    if not blocks:
+        assert "```python" not in document.read_text(encoding="utf-8")
+        return
+    program = scratch / "snippets.py"
+    program.write_text("\n".join(blocks).replace("127.0.0.1:8000", server.address))
+    run([sys.executable, str(program)], scratch, server.environment)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_shell_snippets_run(document: Path, scratch: Path, server: Server) -> None:
+    lines = [
+        line
+        for block in snippets(document, "sh")
+        for line in block.splitlines()
+        if line.strip() not in RUN_ELSEWHERE
+    ]
+    script = "\n".join(lines).replace("127.0.0.1:8000", server.address)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**server.environment, "PATH": path, "POSEBANK_HOME": str(scratch / "home")}
+    run(["bash", "-euo", "pipefail", "-c", script], scratch, environment)
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{named(document)} links to {target}"
