@@ -79,7 +79,7 @@ class QueryOut(BaseModel):
     image_height: int = Field(description="After the EXIF orientation was applied.")
     camera: CameraOut = Field(description="The camera used, given or assumed.")
     plane: PlaneOut | None = Field(
-        description="The ground plane given; null: each neighbour's own was assumed."
+        description="The ground plane given; null: boxes keep their annotated size in metres."
     )
 
 

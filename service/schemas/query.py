@@ -83,7 +83,8 @@ class QueryRequest(Strict):
     )
     plane: PlaneIn | None = Field(
         default=None,
-        description="Left out: assumed, and the answer says what was assumed. "
+        description="Left out: each box keeps its annotated size in metres and is placed where "
+        "it fills the crop, which the answer says. "
         "/reid/search takes it and does not need it.",
     )
     k: int = Field(
