@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from service.middleware import FORM_OVERHEAD_BYTES, BodyLimit, RequestFrame
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
-from service.routes import health, indexes, page, pose, reid, samples, views
+from service.routes import health, indexes, page, questions, samples, views
 from service.serving import Serving
 from service.settings import Settings
 from service.version import VERSION
@@ -39,7 +39,7 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.url = url
     app.state.serving = Serving(settings)
-    for module in (pose, reid, indexes, views, samples, health, page):
+    for module in (questions, indexes, views, samples, health, page):
         app.include_router(module.router)
     page.mount_web(app)
     # The last added is the outermost.

@@ -229,7 +229,7 @@ def test_the_full_queue_is_told_to_come_back(
     """With one thread and no room to wait, the second question at the same time is refused."""
     import threading
 
-    import service.routes.pose as route
+    import service.routes.questions as route
 
     server = start(home, threads=1, max_waiting=0)
     inside, leave = threading.Event(), threading.Event()
@@ -260,7 +260,7 @@ def test_the_full_queue_is_told_to_come_back(
 def test_a_crash_tells_no_secrets(
     live: Live, query: Query, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import service.routes.reid as route
+    import service.routes.questions as route
 
     def crash(*_: object) -> None:
         raise ZeroDivisionError("the secret reason")
