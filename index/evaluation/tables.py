@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
 from index.evaluation import paper
+from index.evaluation.objectron import SYMMETRIC_CATEGORIES
 
 Figures = Mapping[str, Any]
 
 
 def show(console: Console, protocol: str, figures: Figures) -> None:
     """Prints the tables of one protocol; ``figures`` is the object that ``--json`` prints."""
-    for table in TABLES[protocol](figures):
-        console.print(table)
+    # Side by side where the terminal is wide enough.
+    console.print(Columns(TABLES[protocol](figures)))
+    for text in _objectron_notes(figures) if protocol == "objectron" else []:
+        console.print(text, style="dim")
     encoder, dataset = figures["encoder"], figures["dataset"]
     heads = ", ".join(f"{use}: {head}" for use, head in encoder["heads_used"].items())
-    console.print(f"encoder {encoder['identity'][:32]} ({encoder['folder']}); {heads}")
+    told = f"encoder {encoder['identity'][:32]} ({encoder['folder']}); {heads}"
+    console.print(told, markup=False)
     for note in (*encoder["notes"], *dataset["notes"]):
-        console.print(f"note: {note}", style="yellow")
+        console.print(f"note: {note}", style="yellow", markup=False)
     left_out = len(dataset["skipped_sequences"]), len(dataset["skipped_views"])
     if any(left_out):
         console.print(
@@ -88,44 +93,84 @@ def _reid(figures: Figures) -> list[Table]:
 
 
 def _objectron(figures: Figures) -> list[Table]:
-    hits: Mapping[str, Mapping[str, float | None]] = figures["hit_rate"]
-    categories = [name for name in hits["nearest_neighbour"] if name != "mean"]
-    differences = [*paper.OBJECTRON_DIFFERENCES]
-    if len(categories) < len(paper.CATEGORIES):
-        differences.append(f"Its means are over nine categories, ours over {len(categories)}.")
-    first = Table(title="Share of hits, 3-D IoU > 0.5", caption=" ".join(differences))
-    for heading in ("row", *categories, "mean"):
-        first.add_column(heading, justify="left" if heading == "row" else "right")
-    asked = figures["n_queries_by_category"]
-    first.add_row(
-        "queries",
-        *(str(asked[name]) for name in categories),
-        str(figures["n_queries"]),
-        end_section=True,
-    )
-    for row, values in hits.items():
-        counterpart = paper.TABLE_1_COUNTERPARTS.get(row)
-        first.add_row(row, *(_number(values.get(name)) for name in (*categories, "mean")))
-        if counterpart is not None:
-            printed = dict(
-                zip((*paper.CATEGORIES, "mean"), paper.TABLE_1[counterpart], strict=True)
-            )
-            first.add_row(
-                f"  paper: {counterpart}",
-                *(_number(printed.get(name)) for name in (*categories, "mean")),
-                style="dim",
-            )
     second = _table("Table 2", "embedding", "class accuracy", "hit rate", "re-ID mAP")
     second.add_row(
         "this encoder",
         _number(figures["class_accuracy"]),
-        _number(hits["nearest_neighbour"]["mean"]),
+        _number(figures["hit_rate"]["nearest_neighbour"]["mean"]),
         _number(figures["reid_map"]),
         style="bold",
     )
     for name, printed_row in paper.TABLE_2.items():
         second.add_row(f"paper: {name}", *(_number(value) for value in printed_row), style="dim")
-    return [first, second]
+    return [*(_hits(figures, title, rows) for title, rows in HIT_TABLES.items()), second]
+
+
+HIT_TABLES: dict[str, dict[str, str]] = {
+    "Hits of the nearest neighbour, by its ground plane": {
+        "true plane": "nearest_neighbour",
+        "noisy plane": "nearest_neighbour_noisy_plane",
+        "no plane": "nearest_neighbour_no_plane",
+    },
+    "Hits of other picks, true ground plane": {
+        "random": "random_fit",
+        "in category": "random_in_category_fit",
+        "oracle rotation": "oracle_rotation",
+    },
+    "Hits with fewer sequences, true ground plane": {
+        "10 % of them": "sequences_10_percent",
+        "1 % of them": "sequences_1_percent",
+    },
+}
+"""Title → heading → row of ``hit_rate``. Categories are the rows, so that 80 columns are enough."""
+
+TURNED = "turned"
+
+
+def _hits(figures: Figures, title: str, rows: Mapping[str, str]) -> Table:
+    """Share of hits by category, each column followed by the paper's where it has one."""
+    hits: Mapping[str, Mapping[str, float | None]] = figures["hit_rate"]
+    asked = {**figures["n_queries_by_category"], "mean": figures["n_queries"]}
+    printed = {
+        row: dict(zip((*paper.CATEGORIES, "mean"), paper.TABLE_1[name], strict=True))
+        for row, name in paper.TABLE_1_COUNTERPARTS.items()
+    }
+    table = _table(title, "category", "queries")
+    for heading, row in rows.items():
+        table.add_column(heading, justify="right")
+        if row in printed:
+            table.add_column("paper", justify="right", style="dim")
+
+    def add(category: str, turned: bool, end: bool = False) -> None:
+        cells = []
+        for row in rows.values():
+            cells.append(_number(hits[row + "_symmetric" * turned][category]))
+            if row in printed:
+                cells.append("" if turned else _number(printed[row].get(category)))
+        name = f"{category} {TURNED}" if turned else category
+        table.add_row(name, str(asked[category]), *cells, end_section=end)
+
+    categories = [name for name in hits["nearest_neighbour"] if name != "mean"]
+    for category in categories:
+        add(category, turned=False, end=category == categories[-1])
+    add("mean", turned=False, end=True)
+    symmetric = [name for name in categories if name in SYMMETRIC_CATEGORIES]
+    for category in [*symmetric, "mean"] if symmetric else []:
+        add(category, turned=True)
+    return table
+
+
+def _objectron_notes(figures: Figures) -> list[str]:
+    count = len(figures["n_queries_by_category"])
+    notes = [
+        "A hit: 3-D IoU > 0.5 with the annotated box.",
+        f"{TURNED}: fitted boxes of {' and '.join(SYMMETRIC_CATEGORIES)} turned about their y "
+        "axis, the best IoU kept.",
+        *paper.OBJECTRON_DIFFERENCES,
+    ]
+    if count < len(paper.CATEGORIES):
+        notes.append(f"Its means are over nine categories, ours over {count}.")
+    return notes
 
 
 TABLES: dict[str, Callable[[Figures], list[Table]]] = {
