@@ -115,7 +115,8 @@ def test_objectron_measures_rendered_sequences(
     result = CliRunner().invoke(
         app, ["objectron", "--root", str(tmp_path), "--encoder", str(tiny_encoder)]
     )
-    assert "paper" in result.stdout
+    assert result.exit_code == 0
+    assert "…" not in result.stdout  # nothing is cut off on 80 columns
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,25 @@ def test_queries_and_gallery_must_differ(tmp_path: Path) -> None:
         run(evaluation)
 
 
-def test_every_protocol_has_a_command() -> None:
+@pytest.mark.parametrize(
+    ("protocol", "option", "takers"),
+    [
+        ("eth80", "--fps", "only reid and objectron"),
+        ("coil100", "--query-split", "only objectron"),
+        ("objectron", "--split", "only reid"),
+    ],
+)
+def test_an_option_of_another_protocol_is_refused_not_ignored(
+    protocol: str, option: str, takers: str
+) -> None:
+    arguments = [protocol, "--root", ".", "--encoder", "baseline:pixels16", option, "5"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.replace("│", " ").split())
+    assert f"Invalid value for {option}: {protocol} does not take it, {takers}." in told
+
+
+def test_every_protocol_is_in_the_help() -> None:
     help_text = CliRunner().invoke(app, ["--help"]).stdout
     for protocol in ("eth80", "coil100", "reid", "objectron"):
         assert protocol in help_text
