@@ -22,11 +22,25 @@ function say(text, bad = false) {
   $("status").classList.toggle("bad", bad);
 }
 
+const problemOf = (error) => error instanceof Refused
+  ? error.problem
+  : { title: "This did not work", detail: error.message, remedy: "Choose a JPEG, PNG or WebP image." };
+
 function showProblem(error) {
-  const problem = error instanceof Refused
-    ? error.problem
-    : { title: "This did not work", detail: error.message, remedy: "Choose a JPEG, PNG or WebP image." };
-  $("results").replaceChildren(problemCard(problem));
+  $("results").replaceChildren(problemCard(problemOf(error)));
+}
+
+// An answer that comes after its image was replaced must not be drawn over the next one.
+function dropQuestion() {
+  underway?.abort();
+  underway = null;
+  $("submit").textContent = "Ask";
+}
+
+function showStage(there) {
+  $("drop").hidden = there;
+  $("stage-bar").hidden = !there;
+  $("submit").disabled = !there;
 }
 
 function showCurl() {
@@ -36,6 +50,9 @@ function showCurl() {
 }
 
 async function take(blob, name, request = null) {
+  dropQuestion();
+  image = null;
+  showStage(false);
   try {
     await stage.load(blob);
   } catch (error) {
@@ -43,9 +60,7 @@ async function take(blob, name, request = null) {
     return;
   }
   image = { blob, name };
-  $("drop").hidden = true;
-  $("stage-bar").hidden = false;
-  $("submit").disabled = false;
+  showStage(true);
   $("results").replaceChildren();
   const [width, height] = stage.size;
   $("image-size").textContent = `${name} · ${width} × ${height} — drag to draw the crop`;
@@ -81,7 +96,7 @@ async function submit() {
   }
   $("results").replaceChildren(
     poseCard(pose.value, (vertices) => stage.setBox(vertices)),
-    reid.status === "fulfilled" ? reidCard(reid.value) : problemCard(reid.reason.problem),
+    reid.status === "fulfilled" ? reidCard(reid.value) : problemCard(problemOf(reid.reason)),
   );
 }
 

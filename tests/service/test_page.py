@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -183,6 +184,32 @@ def test_a_file_that_is_no_image(page: Any) -> None:
     page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"nothing"})
     page.wait_for_selector("[data-testid=problem]")
     assert page.is_disabled("#submit")
+
+
+def test_after_a_good_image_a_broken_one_asks_nothing(page: Any, query: Query) -> None:
+    upload(page, query)
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"nothing"})
+    page.wait_for_selector("[data-testid=problem]")
+    assert page.is_disabled("#submit")
+    assert page.is_visible("#drop")
+
+
+def test_an_answer_to_a_replaced_image_is_not_drawn(page: Any, query: Query) -> None:
+    held: list[Any] = []
+    page.route("**/pose/estimate", lambda route: held.append(route))
+    upload(page, query)
+    page.click("#submit")
+    wait_until(lambda: page.evaluate("true") and bool(held))  # evaluating lets events in
+    other = {"name": "other.jpg", "mimeType": "image/jpeg", "buffer": query.jpeg}
+    page.set_input_files("#file", other)
+    until(page, "document.getElementById('image-size').textContent.startsWith('other.jpg')")
+    assert page.inner_text("#submit") == "Ask"
+    with contextlib.suppress(Exception):  # the page may have closed that request already
+        held[0].continue_()
+    page.unroute("**/pose/estimate")
+    page.wait_for_timeout(500)
+    assert page.locator("[data-testid=pose]").count() == 0
+    assert page.locator("[data-testid=cuboid]").count() == 0
 
 
 def test_paste_and_drop(page: Any, query: Query) -> None:
