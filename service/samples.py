@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from service.schemas.catalog import Sample
 
@@ -31,7 +32,7 @@ def find_samples(folder: Path) -> list[Sample]:
             Sample(
                 title=str(told.get("title") or path.stem.replace("-", " ").replace("_", " ")),
                 file=path.name,
-                image_url=f"/samples/{path.name}",
+                image_url=f"/samples/{quote(path.name)}",
                 request=request,
             )
         )

@@ -194,15 +194,17 @@ def test_views_that_are_not_there(live: Live) -> None:
 def test_samples_give_no_other_file(start: Start, home: Path, tmp_path: Path, query: Query) -> None:
     folder = tmp_path / "queries"
     folder.mkdir()
-    (folder / "cup.jpg").write_bytes(query.jpeg)
-    (folder / "cup.json").write_text(json.dumps({**query.request, "truth": {"box": 1}}))
+    (folder / "50 % of a cup #1?.jpg").write_bytes(query.jpeg)
+    (folder / "50 % of a cup #1?.json").write_text(
+        json.dumps({**query.request, "truth": {"box": 1}})
+    )
     (folder / "alone.jpg").write_bytes(query.jpeg)
     (folder / "broken.jpg").write_bytes(query.jpeg)
     (folder / "broken.json").write_text("[")
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     server = start(home, samples=folder)
     (sample,) = server.client.get("/samples").json()["samples"]
-    assert sample["file"] == "cup.jpg"
+    assert sample["file"] == "50 % of a cup #1?.jpg"
     assert sample["request"] == query.request
     assert server.client.get(sample["image_url"]).content == query.jpeg
     for name in ("..%2Fsecret.jpg", "secret.jpg", "cup.json", "alone.jpg"):
