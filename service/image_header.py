@@ -13,6 +13,9 @@ from dataclasses import dataclass
 MAX_JPEG_SCANS = 100
 """A progressive JPEG has about ten scans; thousands in a small file are an attack on time."""
 
+MAX_SEGMENTS = 100_000
+"""Segments or chunks looked at; millions of empty ones are an attack on time too."""
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -50,7 +53,7 @@ def read_header(data: bytes) -> ImageHeader | None:
 
 def _read_jpeg(data: bytes) -> ImageHeader:
     at, header = 2, None
-    while True:
+    for _ in range(MAX_SEGMENTS):
         if data[at] != 0xFF:
             raise HeaderError(f"there is no JPEG marker at byte {at}")
         marker = data[at + 1]
@@ -69,6 +72,8 @@ def _read_jpeg(data: bytes) -> ImageHeader:
         if marker == 0xDA:
             break
         at += 2 + length
+    else:
+        raise HeaderError(f"it has more than {MAX_SEGMENTS} segments")
     if header is None:
         raise HeaderError("it states no size")
     # Inside coded data a byte FF is followed by 00, so these pairs are markers. Thumbnails with
@@ -82,7 +87,9 @@ def _read_jpeg(data: bytes) -> ImageHeader:
 
 def _read_png(data: bytes) -> ImageHeader:
     at, header = len(PNG_SIGNATURE), None
-    while at < len(data):
+    for _ in range(MAX_SEGMENTS):
+        if at >= len(data):
+            break
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 8 + length
         if end + 4 > len(data):
@@ -98,6 +105,8 @@ def _read_png(data: bytes) -> ImageHeader:
         if kind == b"IEND":
             return header
         at = end + 4
+    else:
+        raise HeaderError(f"it has more than {MAX_SEGMENTS} chunks")
     raise HeaderError("its end is missing")
 
 

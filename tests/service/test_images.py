@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 
 import cv2
@@ -100,6 +101,24 @@ def test_many_scans_are_refused() -> None:
     last = data.rindex(b"\xff\xda")
     scan = data[last:-2]
     assert refused(data[:last] + scan * 300 + b"\xff\xd9") == "broken-image"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8" + b"\xff" * 5_000_000,
+        b"\xff\xd8\xff\x01" + b"\xff\x01" * 2_000_000,
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
+        + png_chunk(b"tEXt", b"") * 500_000,
+    ],
+    ids=["padding", "markers", "chunks"],
+)
+def test_millions_of_empty_parts_cost_little(data: bytes) -> None:
+    start = time.process_time()
+    with pytest.raises(HeaderError, match="more than 100000"):
+        read_header(data)
+    assert time.process_time() - start < 1.0
 
 
 def test_a_flipped_byte_in_a_png_is_seen() -> None:
