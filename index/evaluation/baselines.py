@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.squeezenet import INPUT_SIZE, SqueezeNet
-from training.errors import EncoderError
+from training.errors import DataError, EncoderError
 
 PIXELS_SIDE = 16
 GRID_SIDE = 3
@@ -37,7 +37,7 @@ class Baseline:
         """The square around the box, zero outside the image, resized bilinearly.
 
         Bilinear without smoothing, as the published baseline figures were made; encoders of this
-        project use ``training.data.crop`` instead.
+        project use ``training.data.crop`` instead. Raises DataError for a box without pixels.
         """
         resized = cv2.resize(
             _square_window(image, bbox_xyxy),
@@ -132,7 +132,14 @@ def _square_window(image: NDArray[np.uint8], bbox_xyxy: NDArray[np.float64]) -> 
     left, top = (x0 + x1 - side) // 2, (y0 + y1 - side) // 2
     height, width = image.shape[:2]
     window = np.zeros((side, side, 3), np.uint8)
-    inside = image[max(top, 0) : min(top + side, height), max(left, 0) : min(left + side, width)]
+    # Ends below 0 would count from the far edge of the image.
+    bottom, right = max(min(top + side, height), 0), max(min(left + side, width), 0)
+    inside = image[max(top, 0) : bottom, max(left, 0) : right]
+    if inside.size == 0:
+        raise DataError(
+            f"The box {bbox_xyxy.tolist()} lies outside the image of {width} × {height} pixels.",
+            "Correct the annotation.",
+        )
     row, column = max(-top, 0), max(-left, 0)
     window[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     return window

@@ -126,6 +126,13 @@ def test_a_box_outside_the_image_is_black_there() -> None:
     assert (crop[:, 9:] == 200).all()
 
 
+@pytest.mark.parametrize("shift", [(-40, 0), (0, -40), (40, 0), (0, 40), (-90, -90)])
+def test_a_box_without_pixels_is_refused(shift: tuple[int, int]) -> None:
+    box = np.array([0.0, 0.0, 8.0, 8.0]) + np.tile(shift, 2)
+    with pytest.raises(DataError, match="outside the image of 32 × 32"):
+        Pixels().crop(np.zeros((32, 32, 3), np.uint8), box)
+
+
 def test_a_flat_box_takes_the_square_around_it() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[24:40] = 90
