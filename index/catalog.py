@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from index.gallery import Gallery, unknown_index
 from index.home import Home
 from index.store.database import reading
 from index.store.migrate import migrate
 from index.store.stored_view import StoredView
-from index.store.versions import list_versions
+from index.store.versions import current_names
 from index.store.views import fetch_thumbnail, fetch_views
 from training.errors import GalleryError
+
+WAIT_PER_SECOND_TRIED = 10.0
+"""A version that cannot be opened is hashed again and again, in a tenth of the time at most."""
 
 
 class Catalog:
@@ -27,6 +31,7 @@ class Catalog:
         self.errors: dict[str, GalleryError] = {}
         self._threads = threads
         self._galleries: dict[str, Gallery] = {}
+        self._failed: dict[tuple[str, str], tuple[GalleryError, float]] = {}
         self._lock = threading.Lock()
         self.refresh()
 
@@ -37,11 +42,7 @@ class Catalog:
         """
         with self._lock:
             with reading(self.home) as connection:
-                current = {
-                    record.name: record.version
-                    for record in list_versions(connection)
-                    if record.current
-                }
+                current = current_names(connection)
             old = self._galleries
             fresh: dict[str, Gallery] = {}
             errors: dict[str, GalleryError] = {}
@@ -50,7 +51,7 @@ class Catalog:
                     fresh[name] = old[name]
                     continue
                 try:
-                    fresh[name] = Gallery.open(self.home, name, version, self._threads)
+                    fresh[name] = self._open(name, version)
                 except GalleryError as error:
                     errors[name] = error
                     if name in old:
@@ -63,6 +64,21 @@ class Catalog:
                     if old.get(name) is not fresh.get(name)
                 )
             )
+
+    def _open(self, name: str, version: str) -> Gallery:
+        """The gallery; the error of the last try where that was too short a time ago."""
+        failed = self._failed.get((name, version))
+        if failed is not None and time.monotonic() < failed[1]:
+            raise failed[0]
+        start = time.monotonic()
+        try:
+            gallery = Gallery.open(self.home, name, version, self._threads)
+        except GalleryError as error:
+            now = time.monotonic()
+            self._failed[name, version] = error, now + WAIT_PER_SECOND_TRIED * (now - start)
+            raise
+        self._failed.pop((name, version), None)
+        return gallery
 
     def names(self) -> tuple[str, ...]:
         """The names of the open galleries, sorted."""

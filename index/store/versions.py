@@ -60,6 +60,14 @@ def find_version(
     return None
 
 
+def current_names(connection: sa.Connection) -> dict[str, str]:
+    """Index name → its current version. Reads no manifest: servers ask this every second."""
+    statement = sa.select(index_versions.c.name, index_versions.c.version).join(
+        current_versions, current_versions.c.version_id == index_versions.c.id
+    )
+    return {row.name: row.version for row in connection.execute(statement)}
+
+
 def add_version(connection: sa.Connection, name: str, version: str, manifest: str) -> int:
     """Write the version's row, or find it written before; its id."""
     found = find_version(connection, name, version)

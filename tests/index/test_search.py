@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from index.filters import Filters
 from index.home import Home
-from index.search import Catalog, Gallery
+from index.search import Gallery
 from index.store.database import close_database, writing
 from index.store.views import delete_views, fetch_views
 from index.vectors import FlatIndex
@@ -230,34 +230,3 @@ def test_threads_share_a_gallery(world):
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def test_the_catalog_follows_promotions_and_leaves_old_users_alone(build, home):
-    catalog = Catalog(home)
-    assert catalog.names() == ()
-    with pytest.raises(GalleryError, match="does not exist"):
-        catalog.get("things")
-    build(split="train")
-    assert catalog.refresh() == ("things",)
-    old = catalog.get("things")
-    assert catalog.refresh() == ()
-    build()
-    assert catalog.get("things") is old
-    assert catalog.refresh() == ("things",)
-    assert catalog.get("things").size == 30
-    query = np.ones(24, np.float32) / np.sqrt(24)
-    assert {neighbour.view.split for neighbour in old.search(query)[0]} == {"train"}
-
-
-def test_the_catalog_keeps_the_old_gallery_where_the_new_one_is_damaged(build, home):
-    build(split="train")
-    catalog = Catalog(home)
-    old = catalog.get("things")
-    new = build()
-    (new.folder / "vectors-pose.faiss").write_bytes(b"rubbish")
-    catalog.refresh()
-    assert catalog.get("things") is old
-    assert "SHA-256" in catalog.errors["things"].message
-    fresh = Catalog(home)
-    with pytest.raises(GalleryError, match="SHA-256"):
-        fresh.get("things")
