@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from index.filters import NO_FILTERS, Filters
 from index.home import Home
-from index.manifest import Manifest
+from index.manifest import Manifest, row_order
 from index.store.columns import Columns, load_columns
 from index.store.database import reading
 from index.store.migrate import migrate
@@ -187,6 +186,13 @@ class Gallery:
         pairs = zip(text["dataset"].codes[rows], text["instance"].codes[rows], strict=True)
         return [(int(dataset), int(instance)) for dataset, instance in pairs]
 
+    def count_instances(self, filters: Filters = NO_FILTERS) -> int:
+        """How many instances the filters leave."""
+        rows = np.flatnonzero(filters.mask(self._columns) & self._alive)
+        dataset, instance = (self._columns.text[name].codes for name in ("dataset", "instance"))
+        pairs = dataset[rows].astype(np.int64) << 32 | instance[rows]
+        return len(np.unique(pairs))
+
     def view(self, view_id: int) -> StoredView | None:
         """The view with this id if the store knows it."""
         with reading(self.home) as connection:
@@ -234,8 +240,7 @@ def _check(manifest: Manifest, record: VersionRecord, view_ids: NDArray[np.int64
         raise GalleryError(
             f"The manifest of {record.name} {record.version} hashes to {manifest.version}.", remedy
         )
-    order = hashlib.sha256(view_ids.astype("<i8").tobytes()).hexdigest()
-    if order != manifest.row_order_sha256:
+    if row_order(view_ids) != manifest.row_order_sha256:
         raise GalleryError(
             f"The database holds the {len(view_ids)} rows of {record.name} {record.version} in "
             "another order than its manifest.",

@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import GalleryError
@@ -132,3 +134,8 @@ class Manifest(_Part):
                 f"{path} cannot be read: {error}.",
                 "Build the index again, or promote another version.",
             ) from error
+
+
+def row_order(ids: NDArray[np.int64]) -> str:
+    """SHA-256 over view ids (N,) in row order, each as 8 little-endian bytes."""
+    return hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()

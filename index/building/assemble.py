@@ -26,6 +26,7 @@ from index.manifest import (
     Options,
     Report,
     Skipped,
+    row_order,
 )
 from index.store.stored_view import sequence_row, view_row
 from index.vectors import FlatWriter
@@ -108,11 +109,6 @@ def assemble(
     sync(staging)
     _move(staging, target / manifest.version, manifest)
     return manifest
-
-
-def row_order(ids: NDArray[np.int64]) -> str:
-    """SHA-256 over the view ids in row order, each as 8 little-endian bytes."""
-    return hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()
 
 
 def damages(folder: Path, manifest: Manifest) -> list[str]:
