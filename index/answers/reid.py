@@ -62,14 +62,18 @@ def answer_reid(
         excluded = (*filters.exclude_sequence, exclude_sequence)
         filters = replace(filters, exclude_sequence=excluded)
     pool = max(FIRST_POOL, POOL_PER_MATCH * k)
+    there_are: int | None = None
     while True:
         similarity, rows = gallery.rank(embedding, head, pool, filters)
         ranked = {int(row): float(s) for row, s in zip(rows[0], similarity[0], strict=True)}
         ranked.pop(-1, None)
         groups = _by_instance(gallery, list(ranked))
         if len(groups) < k and len(ranked) == pool:
-            pool *= 4
-            continue
+            if there_are is None:
+                there_are = gallery.count_instances(filters)
+            if len(groups) < there_are:
+                pool *= 4
+                continue
         shown = [group[:views_per_match] for group in groups[:k]]
         views = gallery.views(np.array([row for group in shown for row in group], dtype=np.int64))
         if len(views) == sum(len(group) for group in shown):

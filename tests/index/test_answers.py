@@ -185,6 +185,18 @@ def test_the_pool_grows_until_enough_instances_are_in_it(gallery, monkeypatch):
     assert len(answer.matches) == 3
 
 
+def test_no_view_is_ranked_for_instances_that_are_not_there(gallery, monkeypatch):
+    """Else asking for more instances than there are would sort every view of a gallery."""
+    monkeypatch.setattr("index.answers.reid.FIRST_POOL", 4)
+    monkeypatch.setattr("index.answers.reid.POOL_PER_MATCH", 1)
+    assert gallery.count_instances() == 3
+    only = Filters(instance="thing1")
+    assert gallery.count_instances(only) == 1
+    answer = answer_reid(gallery, embedding(gallery, "s2", "identity"), k=3, filters=only)
+    assert [match.instance for match in answer.matches] == ["thing1"]
+    assert answer.searched == 4
+
+
 def test_without_an_identity_head_pose_answers_with_a_note(gallery):
     gallery._vectors = {"pose": gallery._vectors["pose"]}
     gallery.heads = {"pose": 24}
