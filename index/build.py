@@ -77,6 +77,7 @@ def build_index(
         plan = make_plan(readers, encoder.identity, options)
         work = folder / ".work" / plan.digest
         work.mkdir(parents=True, exist_ok=True)
+        made_again: set[Path] = set()
         while True:
             try:
                 manifest = _finish(
@@ -84,6 +85,12 @@ def build_index(
                 )
                 break
             except BrokenShardError as broken:
+                if broken.path in made_again:
+                    raise GalleryError(
+                        f"{broken.path} cannot be read although it was just written.",
+                        "Check the disk, then run the same command again.",
+                    ) from broken
+                made_again.add(broken.path)
                 broken.path.unlink(missing_ok=True)
         shutil.rmtree(work.parent, ignore_errors=True)
     seconds = {**clock.seconds, "total": time.perf_counter() - start}

@@ -85,12 +85,15 @@ def _translated(home: Home) -> Iterator[None]:
     except OperationalError as error:
         shown = sa.make_url(home.database_url).render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
-        raise GalleryError(
-            f"The database {shown} failed: {reason}.",
-            "Free space on its disk and repeat."
-            if "full" in reason
-            else "Check POSEBANK_DATABASE_URL and that the database runs and may be written.",
-        ) from error
+        raise GalleryError(f"The database {shown} failed: {reason}.", _remedy(reason)) from error
+
+
+def _remedy(reason: str) -> str:
+    if "full" in reason:
+        return "Free space on its disk and repeat."
+    if "locked" in reason:
+        return "Another process is writing to it, such as a build: repeat when that is done."
+    return "Check POSEBANK_DATABASE_URL and that the database runs and may be written."
 
 
 def one_writer(connection: sa.Connection) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,37 @@ def test_a_full_database_is_said_and_the_old_version_stays(home, painted, encode
     close_database(home)
     assert build_index(home, "things", [(painted, "manifest")], encoder).version != old.version
     assert verify_version(home, "things").problems == ()
+
+
+def test_a_disk_that_forgets_what_it_wrote_ends_the_build(home, painted, encoder, monkeypatch):
+    """Making such a shard again and again would never end."""
+    from index.building import embed
+
+    real = embed.write_shard
+
+    def forget(path, shard):
+        real(path, shard)
+        damaged = bytearray(path.read_bytes())
+        damaged[len(damaged) // 2] ^= 0x55
+        path.write_bytes(damaged)
+
+    monkeypatch.setattr(embed, "write_shard", forget)
+    with pytest.raises(GalleryError, match="although it was just written"):
+        build_index(home, "things", [(painted, "manifest")], encoder)
+
+
+def test_a_database_that_another_process_writes_is_said(home, painted, encoder):
+    build_index(home, "things", [(painted, "manifest")], encoder)
+    close_database(home)
+
+    def impatient(connection, _record) -> None:
+        connection.execute("PRAGMA busy_timeout = 50")
+
+    sa.event.listen(engine_of(home), "connect", impatient)
+    with closing(sqlite3.connect(home.database_url.removeprefix("sqlite:///"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(GalleryError, match="locked") as caught:
+            build_index(home, "things", [(painted, "manifest")], encoder)
+    assert "Another process is writing" in caught.value.remedy
+    sa.event.remove(engine_of(home), "connect", impatient)
+    close_database(home)
