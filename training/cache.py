@@ -6,20 +6,22 @@ complete, so a build that was killed goes on where it stopped.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from threading import Event, Lock
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.appearing import PARTIAL, appearing
 from training.data.crop import crop_view
 from training.data.images import load_views
 from training.data.records import ImageRGB, View
@@ -102,63 +104,119 @@ def build_cache(
     plan: CropPlan,
     progress: Callable[[int, int], None] = lambda done, total: None,
     workers: int | None = None,
+    replace: bool = True,
 ) -> CropCache:
     """Cut everything in ``plan`` that ``folder`` does not hold yet, then open it.
 
-    ``progress`` hears (crops done, crops in all). A cache of another plan is replaced. Images
-    that cannot be decoded and boxes outside them fail alone. Raises DataError when nothing could
-    be cut or the disk is too small.
+    ``progress`` hears (crops done, crops in all). A cache of another plan is replaced, or refused
+    without ``replace``. Images that cannot be decoded and boxes outside them fail alone. Several
+    processes may call this at once: one cuts, the others wait for it. Raises DataError when
+    nothing could be cut, the disk is too small or the cache is of another plan.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = {"fingerprint": plan.fingerprint(), "crops": plan.count, "size": plan.size}
-    if _read_json(folder / _MANIFEST) != manifest:
-        for stale in folder.iterdir():
-            stale.unlink(missing_ok=True)
-        free = shutil.disk_usage(folder).free
-        if plan.bytes > free:
-            raise DataError(
-                f"The crop cache needs {plan.bytes / 1e9:.1f} GB; {folder} has {free / 1e9:.1f}.",
-                "Put --out on a larger disk, or lower data.fps or network.size.",
-            )
-        with _atomic(folder / _MANIFEST) as stream:
-            stream.write(json.dumps(manifest).encode())
-    shards = plan.shards()
-    done = 0
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however it ends
+        _prepare(folder, plan, replace)
+        _cut_missing(folder, plan, progress, workers)
+    return _open(folder, plan.shards(), plan)
 
-    def cut(number: int) -> int:
-        if not _paths(folder, number)[0].exists():
-            _cut_shard(folder, number, shards[number], plan)
-        return len(shards[number])
+
+def _prepare(folder: Path, plan: CropPlan, replace: bool) -> None:
+    """Leave in ``folder`` only complete shards of ``plan``; files not a cache's own stay."""
+    manifest = {"fingerprint": plan.fingerprint(), "crops": plan.count, "size": plan.size}
+    held = _read_json(folder / _MANIFEST)
+    for partial in folder.glob(f"*{PARTIAL}"):
+        partial.unlink()
+    if held == manifest:
+        return
+    if held and not replace:
+        raise DataError(
+            f"{folder} holds {held.get('crops')} crops of other data; this run has {plan.count}.",
+            "Go on with the same --data, --reader and --split, or name another --out.",
+        )
+    for stale in (*folder.glob("shard-*.npy"), *folder.glob("shard-*.json")):
+        stale.unlink()
+    free = shutil.disk_usage(folder).free
+    if plan.bytes > free:
+        raise DataError(
+            f"The crop cache needs {plan.bytes / 1e9:.1f} GB; {folder} has {free / 1e9:.1f}.",
+            "Put --out on a larger disk, or lower data.fps or network.size.",
+        )
+    with appearing(folder / _MANIFEST) as stream:
+        stream.write(json.dumps(manifest).encode())
+
+
+def _cut_missing(
+    folder: Path, plan: CropPlan, progress: Callable[[int, int], None], workers: int | None
+) -> None:
+    shards = plan.shards()
+    missing = [n for n in range(len(shards)) if not _paths(folder, n)[0].exists()]
+    done = plan.count - sum(len(shards[n]) for n in missing)
+    progress(done, plan.count)
+    counting, stopped = Lock(), Event()
+    failures: list[BaseException] = []  # the first is the cause; others may have been told to stop
+
+    def tell() -> None:
+        nonlocal done
+        if stopped.is_set():
+            raise _StoppedError
+        with counting:
+            done += 1
+            progress(done, plan.count)
+
+    def cut(number: int) -> None:
+        try:
+            _cut_shard(_paths(folder, number), shards[number], plan, tell)
+        except BaseException as error:
+            if not stopped.is_set():
+                failures.append(error)
+            stopped.set()
+            raise
 
     with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
         try:
-            for count in pool.map(cut, range(len(shards))):
-                done += count
-                progress(done, plan.count)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return _open(folder, shards, plan)
+            list(pool.map(cut, missing))
+        except BaseException as error:
+            stopped.set()
+            cause = failures[0] if failures else error
+            if isinstance(cause, OSError):
+                raise DataError(
+                    f"{folder} cannot be written: {cause.strerror}.",
+                    "Make room and give the same command again; whole shards are kept.",
+                ) from cause
+            raise cause
 
 
-def _cut_shard(folder: Path, number: int, views: list[View], plan: CropPlan) -> None:
-    crops = np.zeros((len(views), plan.size, plan.size, 3), np.uint8)
+class _StoppedError(Exception):
+    """Another thread failed, or the run was interrupted."""
+
+
+def _cut_shard(
+    paths: tuple[Path, Path], views: list[View], plan: CropPlan, tell: Callable[[], None]
+) -> None:
+    """Write crops as they come: those of one long video need not fit into memory."""
     failed: dict[int, str] = {}
     row_of = {id(view): row for row, view in enumerate(views)}
+    shape = (len(views), plan.size, plan.size, 3)
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with appearing(paths[0]) as stream:
 
-    def fail(view: View, error: DataError) -> None:
-        failed[row_of[id(view)]] = error.message
+        def fail(view: View, error: DataError) -> None:
+            failed[row_of[id(view)]] = error.message
+            stream.write(bytes(plan.size * plan.size * 3))
+            tell()
 
-    for view, image in load_views(views, on_error=fail):
-        try:
-            crops[row_of[id(view)]] = crop_view(image, view.bbox_xyxy, plan.size, plan.margin)
-        except DataError as error:
-            fail(view, error)
-    array, reasons = _paths(folder, number)
-    with _atomic(reasons) as stream:
-        stream.write(json.dumps(failed).encode())
-    with _atomic(array) as stream:
-        np.save(stream, crops)
+        np.lib.format.write_array_header_1_0(stream, header)
+        for view, image in load_views(views, on_error=fail):
+            try:
+                crop = crop_view(image, view.bbox_xyxy, plan.size, plan.margin)
+            except DataError as error:
+                fail(view, error)
+                continue
+            stream.write(crop.tobytes())
+            tell()
+        with appearing(paths[1]) as reasons:
+            reasons.write(json.dumps(failed).encode())
 
 
 def _open(folder: Path, shards: list[list[View]], plan: CropPlan) -> CropCache:
@@ -189,17 +247,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name only when it is complete and on disk.
-
-    The partial name is this process's own: several processes of one run may cut the same shard.
-    """
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    with partial.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training import cache
+from training import appearing, cache
 from training.cache import CropPlan, build_cache
 from training.data.crop import crop_view
 from training.data.records import ImageRGB, View
@@ -82,17 +85,18 @@ def test_an_interrupted_build_goes_on_and_ends_the_same(tmp_path: Path) -> None:
         pass
 
     def stop(done: int, total: int) -> None:
-        raise Killed
+        if done == 5:
+            raise Killed
 
     first: list[int] = []
     with pytest.raises(Killed):
         build_cache(tmp_path / "cut", plan(first), stop, workers=1)
-    missing = tmp_path / "cut" / "shard-00002.npy"
-    missing.unlink(missing_ok=True)
+    (tmp_path / "cut" / "shard-00001.npy.partial").write_bytes(b"left by a kill")
     second: list[int] = []
     resumed = build_cache(tmp_path / "cut", plan(second))
     np.testing.assert_array_equal(every_row(resumed), whole)
-    assert len(second) < 9
+    assert sorted(second) == [3, 4, 5, 6, 7, 8]
+    assert not list((tmp_path / "cut").glob("*.partial"))
     third: list[int] = []
     build_cache(tmp_path / "cut", plan(third))
     assert third == []
@@ -102,6 +106,48 @@ def test_another_plan_replaces_the_cache(tmp_path: Path) -> None:
     build_cache(tmp_path, plan([]))
     other = CropPlan(plan([]).sequences, size=8, margin=1.0)
     assert every_row(build_cache(tmp_path, other)).shape == (9, 8, 8, 3)
+
+
+def test_files_of_others_are_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "folder").mkdir()
+    build_cache(tmp_path, plan([]))
+    build_cache(tmp_path, CropPlan(plan([]).sequences, size=8, margin=1.0))
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_run_that_goes_on_refuses_other_data(tmp_path: Path) -> None:
+    build_cache(tmp_path, plan([]))
+    build_cache(tmp_path, plan([]), replace=False)
+    other = CropPlan(plan([]).sequences[:2], size=16, margin=1.2)
+    with pytest.raises(DataError, match="holds 9 crops of other data; this run has 6"):
+        build_cache(tmp_path, other, replace=False)
+    assert len(build_cache(tmp_path, plan([]), replace=False)) == 9
+
+
+def test_progress_counts_every_crop_to_the_end(tmp_path: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    build_cache(tmp_path, plan([], broken=4), lambda *counts: heard.append(counts))
+    assert heard == [(n, 9) for n in range(10)]
+
+
+def test_two_processes_of_a_run_cut_once(tmp_path: Path) -> None:
+    decoded: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        built = list(pool.map(lambda _: build_cache(tmp_path, plan(decoded)), range(2)))
+    assert sorted(decoded) == list(range(9))
+    np.testing.assert_array_equal(*map(every_row, built))
+
+
+def test_a_disk_that_fills_up_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    build_cache(tmp_path, plan([]))
+    (tmp_path / "shard-00001.npy").unlink()
+    monkeypatch.setattr(appearing.os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        build_cache(tmp_path, plan([]))
 
 
 def test_a_broken_image_fails_alone_with_its_reason(tmp_path: Path) -> None:
