@@ -184,7 +184,7 @@ def _cut_missing(
                     f"{folder} cannot be written: {cause.strerror}.",
                     "Make room and give the same command again; whole shards are kept.",
                 ) from cause
-            raise cause
+            raise cause from None
 
 
 class _StoppedError(Exception):

@@ -71,9 +71,18 @@ class TrainingData:
     """
 
     def __init__(
-        self, loaded: Iterable[Loaded], recipe: Recipe, folder: Path, progress: Progress
+        self,
+        loaded: Iterable[Loaded],
+        recipe: Recipe,
+        folder: Path,
+        progress: Progress,
+        replace: bool = True,
     ) -> None:
-        """Cut all crops the recipe needs into ``folder``. Raises DataError without any pair."""
+        """Cut all crops the recipe needs into ``folder``.
+
+        Raises DataError without any pair, and where ``folder`` holds the crops of other data and
+        may not ``replace`` them.
+        """
         self._recipe = recipe
         self._loaded = tuple(loaded)
         sequences = [sequence for source in self._loaded for sequence in source.sequences]
@@ -97,7 +106,7 @@ class TrainingData:
             recipe.data.margin,
         )
         self._fingerprint = plan.fingerprint()
-        self.cache: CropCache = build_cache(folder, plan, progress)
+        self.cache: CropCache = build_cache(folder, plan, progress, replace=replace)
         self._usable = np.ones(len(self.cache), bool)
         self._usable[list(self.cache.failed)] = False
         if len(self.pairs(0)) < 2:

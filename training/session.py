@@ -32,15 +32,15 @@ def run_training(recipe: Recipe, sources: list[Source], out: Path, resume: bool)
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
     console = Console(quiet=not first, highlight=False, soft_wrap=True)
     run = Run(out)
-    loaded = []
-    for source in sources:
-        loaded.append(load_source(source, recipe.data.fps))
-        _print_source(console, loaded[-1])
     if first:  # the other processes of a run start after the first has opened it
         run.open(recipe, resume)
         if resume and run.finished(recipe):
             console.print(f"This training is complete: {out / 'encoder'}")
             return 0
+    loaded = []
+    for source in sources:
+        loaded.append(load_source(source, recipe.data.fps))
+        _print_source(console, loaded[-1])
     with _progress(console) as bar:
         crops = bar.add_task("crops", total=None)
         data = TrainingData(
@@ -48,6 +48,7 @@ def run_training(recipe: Recipe, sources: list[Source], out: Path, resume: bool)
             recipe,
             out / "cache",
             lambda done, total: bar.update(crops, completed=done, total=total),
+            replace=not run.begun,
         )
     _print_data(console, data)
     with _progress(console) as bar:

@@ -8,9 +8,9 @@ had never stopped.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from training import torchvision_import  # noqa: F401  isort: skip
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from training.appearing import appearing
 from training.artifact import INFO_FILE, EncoderInfo, Preprocessing
 from training.dataset import TrainingData
 from training.errors import RecipeError
@@ -52,13 +53,20 @@ class Run:
     def checkpoint(self) -> Path | None:
         """The newest checkpoint that can be read, or None."""
         for path in sorted((self.folder / "checkpoints").glob("epoch-*.ckpt"), reverse=True):
+            # Read apart from parsing: a disk that cannot be read now is no reason to delete.
+            content = io.BytesIO(path.read_bytes())
             try:
-                torch.load(path, map_location="cpu", weights_only=True)
-            except (OSError, RuntimeError, EOFError, UnpicklingError):
+                torch.load(content, map_location="cpu", weights_only=True)
+            except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
                 path.unlink(missing_ok=True)  # cut off when the machine went down
                 continue
             return path
         return None
+
+    @property
+    def begun(self) -> bool:
+        """Whether an epoch was finished: before that there is nothing to go on with."""
+        return any((self.folder / "checkpoints").glob("epoch-*.ckpt"))
 
     def finished(self, recipe: Recipe) -> bool:
         """Whether all epochs ran and the encoder was written."""
@@ -69,16 +77,17 @@ class Run:
         """Create the folder, or check that it holds the same training. Raises RecipeError."""
         path = self.folder / "recipe.json"
         wanted = recipe.model_dump(mode="json")
-        if not path.exists():
+        if not self.begun:
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(wanted, indent=2) + "\n")
+            with appearing(path) as stream:
+                stream.write((json.dumps(wanted, indent=2) + "\n").encode())
             return
         if not resume:
             raise RecipeError(
                 f"{self.folder} already holds a training.",
                 "Add --resume to go on with it, or name another --out.",
             )
-        held = json.loads(path.read_text())
+        held = json.loads(path.read_bytes())
         for section, value in wanted.items():
             if section != "run" and held.get(section) != value:
                 raise RecipeError(
@@ -115,7 +124,6 @@ def train(
     learner = Learner(recipe, model, data)
     watch = Watch(recipe, data, out / "metrics.jsonl", report, advance)
     trainer = _trainer(recipe, out, watch)
-    begun = time.monotonic()
     try:
         with warnings.catch_warnings():
             # Advice about workers and intervals that does not fit batches made in memory.
@@ -132,7 +140,7 @@ def train(
             backbone=network.backbone_name,
             heads=network.heads,
             preprocessing=network.preprocessing,
-            training=_story(recipe, data, trainer, time.monotonic() - begun),
+            training=_story(recipe, data, trainer, watch.seconds),
             metrics=watch.summary(),
         )
         export_encoder(network, encoder, info)
@@ -144,6 +152,12 @@ def _trainer(recipe: Recipe, out: Path, watch: Watch) -> pl.Trainer:
         logging.getLogger(name).setLevel(logging.ERROR)
     cuda = torch.cuda.is_available()
     devices = recipe.run.devices or (torch.cuda.device_count() if cuda else 1)
+    if recipe.optimise.batch_size < 2 * devices:
+        raise RecipeError(
+            f"optimise.batch_size = {recipe.optimise.batch_size} leaves each of {devices} "
+            "processes less than the 2 pairs that BatchNorm needs.",
+            f"Set it to {2 * devices} or more, or run.devices lower.",
+        )
     checkpoints = ModelCheckpoint(
         dirpath=out / "checkpoints",
         filename="epoch-{epoch:04d}",
@@ -190,5 +204,5 @@ def _story(recipe: Recipe, data: TrainingData, trainer: pl.Trainer, seconds: flo
         "precision": str(trainer.precision),
         "device": trainer.strategy.root_device.type,
         "torch": torch.__version__,
-        "seconds": round(seconds, 1),
+        "seconds": seconds,
     }

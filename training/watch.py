@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,7 +26,8 @@ class EpochReport:
     """One epoch in numbers. ``epoch`` counts finished epochs: 0 is the untrained network.
 
     ``collapse_ratio`` is the output standard deviation over 1/√d; ``scores`` those of
-    ``monitor.neighbour_score``; ``eta_s`` the seconds left at the pace so far.
+    ``monitor.neighbour_score``; ``seconds`` of training so far, over all resumes; ``eta_s`` the
+    seconds left at the pace since the last.
     """
 
     epoch: int
@@ -62,6 +64,7 @@ class Watch(pl.Callback):
         self._steps = 0
         self._begun = 0.0
         self._done_before = 0
+        self._seconds_before = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """The history, for the checkpoint."""
@@ -75,10 +78,11 @@ class Watch(pl.Callback):
         """Score the untrained network, so that every later score has its baseline."""
         self._begun = time.monotonic()
         self._done_before = trainer.current_epoch
+        self._seconds_before = self.seconds if self._history else 0.0
         if not self._history:
             self._add(trainer, module, epoch=0)
         if trainer.is_global_zero:
-            lines = [json.dumps(entry) + "\n" for entry in self._history]
+            lines = [_line(entry) for entry in self._history]
             self._log.write_text("".join(lines))
 
     def on_train_batch_end(
@@ -97,11 +101,16 @@ class Watch(pl.Callback):
         entry = self._add(trainer, module, epoch=trainer.current_epoch + 1)
         if trainer.is_global_zero:
             with self._log.open("a") as stream:
-                stream.write(json.dumps(entry) + "\n")
+                stream.write(_line(entry))
         # All processes must stop together, so the first one's verdict counts.
         collapsed = trainer.strategy.broadcast(entry["collapsed"])
         if collapsed and self._recipe.run.stop_on_collapse:
             trainer.should_stop = True
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training behind the last epoch, those before a resume included."""
+        return float(self._history[-1]["seconds"])
 
     def summary(self) -> dict[str, Any]:
         """What encoder.json says: first and last line, and which epochs had collapsed."""
@@ -125,7 +134,7 @@ class Watch(pl.Callback):
                 embed_crops(module.model.encoder, crops, module.device), watched.views
             )
         verdict = self._monitor.finish() if epoch else None
-        seconds = time.monotonic() - self._begun
+        here = time.monotonic() - self._begun
         done = epoch - self._done_before
         line = EpochReport(
             epoch=epoch,
@@ -136,8 +145,8 @@ class Watch(pl.Callback):
             collapse_ratio=verdict.ratio if verdict else None,
             collapsed=bool(verdict and verdict.collapsed),
             scores=scores,
-            seconds=round(seconds, 2),
-            eta_s=seconds / done * (self._recipe.optimise.epochs - epoch) if done > 0 else None,
+            seconds=round(self._seconds_before + here, 2),
+            eta_s=here / done * (self._recipe.optimise.epochs - epoch) if done > 0 else None,
         )
         self._loss, self._steps = None, 0
         entry = asdict(line)
@@ -145,3 +154,12 @@ class Watch(pl.Callback):
         if trainer.is_global_zero:
             self._report(line)
         return entry
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """One line of JSON, which knows no NaN: what a diverged run has for a loss becomes null."""
+    known = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in entry.items()
+    }
+    return json.dumps(known, allow_nan=False) + "\n"

@@ -54,6 +54,7 @@ def test_the_paper_recipes_change_no_default() -> None:
         ("pairing=near", r"data\.pairing = 'near'.*'nearby', 'distant' or 'same-frame'"),
         ("epochs=5", r"warmup_epochs = 10 and epochs = 5"),
         ("augment.crop_scale=[1.0, 0.5]", r"crop_scale = \[1\.0, 0\.5\] must be \[low, high\]"),
+        ("monitored_views=1", r"monitored_views = 1.*greater than or equal to 2"),
         ("lr", "not key=value"),
         ("name.x=1", "no section"),
     ],

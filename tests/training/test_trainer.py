@@ -17,7 +17,7 @@ import pytest
 from training.artifact import read_info, read_weights
 from training.dataset import Source, TrainingData, load_source
 from training.encoder import Encoder
-from training.errors import RecipeError
+from training.errors import DataError, RecipeError
 from training.recipes import Recipe, load_recipe
 
 TINY = [
@@ -142,6 +142,57 @@ def test_a_folder_is_not_trained_over(turntables: Path, unbroken: Path) -> None:
         run(turntables, unbroken, tiny())
     with pytest.raises(RecipeError, match="begun with another optimise"):
         run(turntables, unbroken, tiny("lr=0.9"), resume=True)
+
+
+def test_what_never_finished_an_epoch_holds_nothing_back(tmp_path: Path) -> None:
+    from training.trainer import Run
+
+    Run(tmp_path).open(tiny("lr=0.9"), resume=False)  # then it was killed, or its data was wrong
+    Run(tmp_path).open(tiny(), resume=False)
+    assert (
+        json.loads((tmp_path / "recipe.json").read_text())["optimise"]["lr"] == tiny().optimise.lr
+    )
+
+
+def test_a_resumed_run_refuses_other_data(
+    turntables: Path, tmp_path: Path, unbroken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from training.session import run_training
+
+    other = tmp_path / "other"
+    other.mkdir()
+    for photo in turntables.glob("obj[1-4]__*"):
+        shutil.copy(photo, other)
+    out = tmp_path / "run"
+    shutil.copytree(unbroken, out)
+    shutil.rmtree(out / "encoder")
+    before = read_info(unbroken / "encoder").training["data"]["fingerprint"]
+    with pytest.raises(DataError, match="holds 60 crops of other data; this run has 48"):
+        run_training(tiny(), [Source(other, "coil100")], out, resume=True)
+    assert run_training(tiny(), [Source(turntables, "coil100")], out, resume=True) == 0
+    assert read_info(out / "encoder").training["data"]["fingerprint"] == before
+    assert run_training(tiny(), [Source(turntables, "coil100")], out, resume=True) == 0
+    assert "This training is complete" in capsys.readouterr().out
+
+
+def test_time_adds_up_over_a_resume(turntables: Path, tmp_path: Path, unbroken: Path) -> None:
+    def seconds(folder: Path) -> list[float]:
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line)["seconds"] for line in lines]
+
+    out = tmp_path / "run"
+    shutil.copytree(unbroken, out)
+    shutil.rmtree(out / "encoder")
+    (out / "checkpoints" / "epoch-0002.ckpt").unlink()
+    run(turntables, out, tiny(), resume=True)
+    assert seconds(out)[:3] == seconds(unbroken)[:3]
+    assert seconds(out)[3] > seconds(out)[2]
+    assert read_info(out / "encoder").training["seconds"] == seconds(out)[3]
+
+
+def test_a_batch_too_small_for_batchnorm_is_refused(turntables: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="leaves each of 5 processes less than the 2 pairs"):
+        run(turntables, tmp_path, tiny("run.devices=5"))
 
 
 def test_a_collapsed_run_says_so_and_can_stop(

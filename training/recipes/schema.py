@@ -96,7 +96,8 @@ class RunRecipe(_Strict):
     devices: Annotated[int, Field(ge=0)] = 0  # ours: processes; 0 is every GPU, or one on CPU
     threads: Annotated[int, Field(ge=0)] = 0  # ours: CPU threads a process; 0 leaves it to torch
     stop_on_collapse: bool = False  # ours: end the run after one collapsed epoch
-    monitored_views: Count = 2048  # ours: views in the online nearest-neighbour score
+    monitored_views: Annotated[int, Field(ge=2)] = 2048
+    # ours: views in the online nearest-neighbour score, half of them held out
 
 
 class Recipe(_Strict):
