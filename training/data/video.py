@@ -9,6 +9,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from training.data.names import is_text, readable
 from training.data.records import ImageRGB
 from training.errors import DataError
 
@@ -36,6 +37,10 @@ class VideoFile:
         if not path.is_file():
             raise DataError(
                 f"There is no video {path}.", "Check the path; fetch the file if it was left out."
+            )
+        if not is_text(str(path)):
+            raise DataError(  # OpenCV would end the process
+                f"The name of {readable(str(path))} is not UTF-8.", "Rename the file or its folder."
             )
         self.path = path
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from training.data.images import load_views
 from training.data.readers import open_reader
+from training.data.video import VideoFile
 from training.errors import DataError
 
 
@@ -32,6 +38,44 @@ def test_the_folder_is_the_category(tmp_path, write_video):
     found = {sequence.id: sequence.views[0].category for sequence in reader.sequences()}
     assert found == {"b.avi": "video", "running/a.mp4": "running"}
     assert [skipped.sequence for skipped in reader.report.skipped] == ["running/bad.mp4"]
+
+
+def test_a_name_that_is_no_text_is_skipped_with_its_reason(tmp_path, write_video):
+    write_video(tmp_path / "vidé 1.mp4")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.mp4"))
+    shutil.copy(tmp_path / "vidé 1.mp4", odd)
+    reader = open_reader(tmp_path)
+    assert [sequence.id for sequence in reader.sequences()] == ["vidé 1.mp4"]
+    (skipped,) = reader.report.skipped
+    assert (skipped.sequence, "not UTF-8" in skipped.reason) == ("b\\udcff.mp4", True)
+    with pytest.raises(DataError, match="not UTF-8"):  # where OpenCV would crash
+        VideoFile(odd)
+
+
+def test_links_to_folders_are_followed_once(tmp_path, write_video):
+    write_video(tmp_path / "disk" / "a.mp4")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "runs").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "loop").symlink_to(root)
+    reader = open_reader(root)
+    assert [sequence.id for sequence in reader.sequences()] == ["runs/a.mp4"]
+
+
+def test_folders_that_may_not_be_read_are_named(tmp_path, write_video, monkeypatch):
+    write_video(tmp_path / "a.mp4")
+    write_video(tmp_path / "locked" / "b.mp4")
+    scandir = os.scandir
+
+    def guarded(path):  # the tests may run as root, who may read everything
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    reader = open_reader(tmp_path)
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert [sequence.id for sequence in reader.sequences()] == ["a.mp4"]
+    assert reader.report.notes == [f"Left out {tmp_path / 'locked'}: Permission denied."]
 
 
 def test_verify_leaves_out_frames_that_are_not_there(shared_data, tmp_path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def open_reader(root: Path, kind: str | None = None, **options: Any) -> Reader:
     kinds = ", ".join(sorted(READERS))
     if not root.exists():
         raise DataError(f"There is nothing at {root}.", "Check the path of the dataset.")
+    if not os.access(root, os.R_OK | (os.X_OK if root.is_dir() else 0)):
+        raise DataError(f"{root} may not be read.", "Give this user the right to read it.")
     if kind is None:
         kind = next((name for name, reader in READERS.items() if reader.recognises(root)), None)
         if kind is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from training.data.names import is_text
 from training.data.readers.report import ReadReport
 from training.data.records import Sequence
 from training.errors import DataError
@@ -71,6 +72,8 @@ class Reader(ABC):
             if split is not None and listed.split != split:
                 continue
             try:
+                if not is_text(listed.id):
+                    raise DataError("Its name is not UTF-8.", "Rename the file or its folder.")
                 sequence = listed.read()
                 if not sequence.views:
                     raise DataError("It holds no views.", "Check that its files are complete.")

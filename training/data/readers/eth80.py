@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.images import IMAGE_SUFFIXES
+from training.data.names import files_under
 from training.data.readers.base import NO_SPLIT, Listed, Reader
 from training.data.readers.turntable import Photo, turntable_sequence
 from training.data.records import Array, Sequence
@@ -45,7 +46,7 @@ class Eth80(Reader):
 
     def _listed(self) -> Iterator[Listed]:
         instances: dict[tuple[str, str], list[Photo]] = defaultdict(list)
-        for path in sorted(self.root.rglob("*")):
+        for path in files_under(self.root, self.report.note):
             match = _NAME.fullmatch(path.stem)
             if match and path.suffix.lower() in IMAGE_SUFFIXES and "maps" not in path.parts:
                 photo = Photo(path, _azimuth(match[4], match[3]), float(match[3]))

@@ -72,7 +72,7 @@ class Objectron(Reader):
     def _listed(self) -> Iterator[Listed]:
         index = read_index(self.root)
         instances = read_instances(self.root)
-        found = list(find_sequences(self.root))
+        found = list(find_sequences(self.root, self.report.note))
         for note in count_notes(found, index):
             self.report.note(note)
         for files in found:

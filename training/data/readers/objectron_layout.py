@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.data.names import files_under
 from training.data.readers.base import NO_SPLIT
 from training.errors import DataError
 
@@ -42,22 +43,28 @@ class Files:
     video: Path
 
 
-def find_sequences(root: Path) -> Iterator[Files]:
-    """Every annotation found, sorted by id as text within numbers in order."""
-    yield from sorted(_find(root), key=lambda files: _natural(files.id))
+def find_sequences(root: Path, note: Callable[[str], None]) -> Iterator[Files]:
+    """Every annotation found, sorted by id as text within numbers in order.
+
+    ``note`` hears of folders that may not be read.
+    """
+    yield from sorted(_find(root, note), key=lambda files: _natural(files.id))
 
 
-def _find(root: Path) -> Iterator[Files]:
+def _find(root: Path, note: Callable[[str], None]) -> Iterator[Files]:
     official = root / "annotations"
     known: set[str] = set()
-    for path in official.rglob("*.pbdata"):
+    annotations = [path for path in files_under(root, note) if path.suffix == ".pbdata"]
+    for path in annotations:
+        if not path.is_relative_to(official):
+            continue
         identifier = path.relative_to(official).with_suffix("").as_posix()
         known.add(identifier)
         folder = root / "videos" / identifier
         category = identifier.split("/")[0] if "/" in identifier else None
         yield Files(identifier, category, path, _video(folder))
-    for path in root.rglob(_ANNOTATION):
-        if path.is_relative_to(official):
+    for path in annotations:
+        if path.name != _ANNOTATION or path.is_relative_to(official):
             continue
         parts = path.parent.relative_to(root).parts
         identifier = "/".join(parts[parts[:1] == ("videos",) :]) or root.resolve().name

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 
 from training.data.conventions import box_from_vertices
 from training.data.images import EmbeddedImage, decode_image
+from training.data.names import files_under
 from training.data.readers.base import Listed, Reader
 from training.data.readers.objectron_frames import AnnotatedBox, AnnotatedFrame, FrameObject
 from training.data.readers.objectron_views import FrameImages, frame_views, jumps
@@ -50,9 +51,9 @@ class ObjectronRecords(Reader):
 
     def _listed(self) -> Iterator[Listed]:
         taken: set[str] = set()
-        for path in sorted(self.root.rglob("*")):
+        for path in files_under(self.root, self.report.note):
             match = _SHARD.fullmatch(path.name)
-            if not match or not path.is_file():
+            if not match:
                 continue
             category, split = match["category"], match["split"]
             number = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from training.data.names import readable
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -29,7 +31,7 @@ class ReadReport:
 
     def skip(self, sequence: str, reason: object) -> None:
         """Records that ``sequence`` was left out for ``reason``."""
-        self.skipped.append(Skipped(sequence, str(reason)))
+        self.skipped.append(Skipped(readable(sequence), readable(str(reason))))
 
     def note(self, text: str) -> None:
         """Records ``text`` once."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.data.crop import whole_image
 from training.data.images import VideoFrame
+from training.data.names import files_under
 from training.data.readers.base import NO_SPLIT, Listed, Reader, folder_name
 from training.data.records import Sequence, View
 from training.data.video import VIDEO_SUFFIXES, VideoFile
@@ -45,8 +46,8 @@ class Videos(Reader):
         )
 
     def _listed(self) -> Iterator[Listed]:
-        for path in sorted(self.root.rglob("*")):
-            if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        for path in files_under(self.root, self.report.note):
+            if path.suffix.lower() in VIDEO_SUFFIXES:
                 name = path.relative_to(self.root).as_posix()
                 yield Listed(name, NO_SPLIT, partial(self._sequence, name, path))
 
