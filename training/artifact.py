@@ -37,10 +37,14 @@ class _Strict(BaseModel):
 
 
 class HeadInfo(_Strict):
-    """One named embedding: ``dim`` numbers, averaged over a ``pool`` × ``pool`` grid of cells."""
+    """One named embedding: ``dim`` numbers, averaged over a ``pool`` × ``pool`` grid of cells.
+
+    ``whitened``: the pooled features were then PCA-whitened to ``dim`` (training.whitening).
+    """
 
     dim: int = Field(gt=0)
     pool: int = Field(gt=0)
+    whitened: bool = False
 
 
 class Preprocessing(_Strict):

@@ -133,6 +133,12 @@ class TrainingData:
             rows = self._base[self._sampler.pairs(epoch)]
         return rows[self._usable[rows].all(axis=1)]
 
+    def sample_rows(self, limit: int) -> Indices:
+        """Cache rows of at most ``limit`` training views, spread evenly over them."""
+        count = sum(len(sequence.views) for sequence in self._train)
+        rows = self._base[:count]
+        return _spread(rows[self._usable[rows]], limit)
+
     def steps_per_epoch(self, batch_size: int) -> int:
         """Full batches in an epoch; an epoch smaller than one batch is one step."""
         return max(1, len(self.pairs(0)) // batch_size)

@@ -185,6 +185,10 @@ class _TorchRunner:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         pools = {name: head.pool for name, head in info.heads.items()}
         network = EncoderNetwork(info.backbone, pools, info.preprocessing)
+        for name, head in info.heads.items():
+            if head.whitened:
+                shape = (head.dim, network.pooled_dim(name))
+                network.whiten(name, torch.empty(shape), torch.empty(head.dim))
         state = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
         lost = network.load_state_dict(state, strict=False)
         missing = [name for name in lost.missing_keys if not name.endswith("num_batches_tracked")]

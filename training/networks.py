@@ -138,7 +138,7 @@ def _averaging(length: int, cells: int) -> Tensor:
 
 
 class EncoderNetwork(nn.Module):
-    """Backbone, pooling and L2 normalisation: the network an encoder artifact freezes."""
+    """Backbone, pooling, L2 normalisation and, if fitted, whitening: what an encoder freezes."""
 
     mean: Tensor
     std: Tensor
@@ -161,13 +161,34 @@ class EncoderNetwork(nn.Module):
             values = torch.tensor(getattr(preprocessing, name)).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
 
+        self.whitening = nn.ModuleDict()
+
     @property
     def heads(self) -> dict[str, HeadInfo]:
         """Every head by name with its dimension and pooling grid."""
         return {
-            name: HeadInfo(dim=self.channels * pool * pool, pool=pool)
+            name: HeadInfo(
+                dim=self.whitening[name].out_features  # type: ignore[arg-type]
+                if name in self.whitening
+                else self.pooled_dim(name),
+                pool=pool,
+                whitened=name in self.whitening,
+            )
             for name, pool in self.pools.items()
         }
+
+    def pooled_dim(self, head: str) -> int:
+        """The dimension of a head before whitening: channels · pool²."""
+        return self.channels * self.pools[head] ** 2
+
+    def whiten(self, head: str, weight: Tensor, bias: Tensor) -> None:
+        """Put ``weight`` (d, D) and ``bias`` (d,) between a head's L2-normalised y and its end."""
+        dim, width = weight.shape
+        linear = nn.Linear(width, dim)
+        with torch.no_grad():
+            linear.weight.copy_(weight)
+            linear.bias.copy_(bias)
+        self.whitening[head] = linear.requires_grad_(False)
 
     def normalise(self, images: Tensor) -> Tensor:
         """(N, 3, S, S) RGB in [0, 1] to the backbone's input range."""
@@ -181,5 +202,10 @@ class EncoderNetwork(nn.Module):
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """(N, S, S, 3) uint8 RGB to one (N, dim) L2-normalised float32 per head, in their order."""
         images = crops.permute(0, 3, 1, 2).to(torch.float32) / 255.0
-        pooled = self.pooled(self.normalise(images))
-        return tuple(normalize(y, dim=1) for y in pooled.values())
+        outputs = []
+        for name, pooled in self.pooled(self.normalise(images)).items():
+            y = normalize(pooled, dim=1)
+            if name in self.whitening:
+                y = normalize(self.whitening[name](y), dim=1)
+            outputs.append(y)
+        return tuple(outputs)

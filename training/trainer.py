@@ -32,12 +32,17 @@ from training.errors import RecipeError
 from training.export import export_encoder
 from training.learner import Learner
 from training.methods.simsiam import SimSiam
+from training.monitor import embed_crops
 from training.networks import EncoderNetwork
 from training.recipes.schema import Recipe
 from training.watch import EpochReport, Watch
+from training.whitening import fit_whitening
 
 Report = Callable[[EpochReport], None]
 Advance = Callable[[int, int, int], None]
+
+WHITENING_CROPS = 20_000
+"""Training crops that whitening is fitted on at most: ten or more for each of its numbers."""
 
 
 class TrainingStoppedError(Exception):
@@ -134,6 +139,8 @@ def train(
         raise TrainingStoppedError from error
     encoder = out / "encoder"
     if trainer.is_global_zero:
+        if recipe.network.whiten is not None:
+            _whiten(network, recipe, data)
         info = EncoderInfo(
             method=recipe.method,
             recipe=recipe.name,
@@ -145,6 +152,14 @@ def train(
         )
         export_encoder(network, encoder, info)
     return encoder
+
+
+def _whiten(network: EncoderNetwork, recipe: Recipe, data: TrainingData) -> None:
+    rows = data.sample_rows(WHITENING_CROPS)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    embeddings = embed_crops(network.to(device), data.cache.rows(rows), device)
+    weight, bias = fit_whitening(embeddings, recipe.network.whiten or embeddings.shape[1])
+    network.cpu().whiten(recipe.head, torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def _trainer(recipe: Recipe, out: Path, watch: Watch) -> pl.Trainer:

@@ -49,6 +49,9 @@ class NetworkRecipe(_Strict):
     init: Literal["random", "imagenet"] = "random"  # paper
     size: Annotated[int, Field(ge=32, le=1024)] = 224  # released: pixels of the square crop
     pool_grid: Annotated[int, Field(ge=1, le=3)] = 1  # paper: global average; 2 or 3 are ours
+    whiten: Count | None = None
+    # ours: PCA whitening of the embedding to so many dimensions, fitted on the training crops;
+    # paper: None, the pooled output as it is
     projector_dim: Count = 2048  # released
     predictor_dim: Count = 512  # released
     head: Literal["pose", "identity"] | None = None

@@ -1,0 +1,32 @@
+"""PCA whitening of an embedding, fitted on the training crops without any label (ours).
+
+Pooled features share one large common direction and a few loud ones, so cosines crowd near 1 and
+those directions decide every neighbour. Whitening gives each of the kept directions equal weight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOOR = 1e-6
+"""Variances below this share of the largest are raised to it: noise is not blown up."""
+
+
+def fit_whitening(
+    embeddings: NDArray[np.float32], dim: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``weight`` (d, D) and ``bias`` (d,) with weight @ y + bias of unit variance per direction.
+
+    ``embeddings`` (N, D); d is ``dim``, or less where D or N − 1 allow no more. Directions come
+    in order of falling variance, each with its largest entry positive, so the result is unique.
+    """
+    y = embeddings.astype(np.float64)
+    mean = y.mean(axis=0)
+    dim = min(dim, y.shape[1], len(y) - 1)
+    variance, directions = np.linalg.eigh((y - mean).T @ (y - mean) / (len(y) - 1))
+    variance, directions = variance[::-1][:dim], directions[:, ::-1][:, :dim]
+    signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(dim)])
+    scale = np.sqrt(np.maximum(variance, FLOOR * variance[0]))
+    weight = (directions * signs / scale).T
+    return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
