@@ -70,7 +70,7 @@ class VideoFile:
         """
         if index == self.position and self._image is not None:
             return self._image
-        if index < self._next:
+        if index < self.position:
             raise ValueError(f"frame {index} lies behind position {self.position}")
         self._image = None
         while self._next <= index:
@@ -81,14 +81,20 @@ class VideoFile:
                     "The file is cut off or damaged: fetch it again, or leave out the late frames.",
                 )
             self._next += 1
-        decoded, image = self._capture.retrieve()
-        if not decoded or image is None:
+        image = self._retrieve()
+        if image is None:
             raise DataError(
                 f"Frame {index} of {self.path} cannot be decoded.",
                 "The file is damaged: fetch it again or re-encode it with ffmpeg.",
             )
-        self._image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        return self._image
+        self._image = image
+        return image
+
+    def _retrieve(self) -> ImageRGB | None:
+        decoded, image = self._capture.retrieve()
+        if not decoded or image is None:
+            return None
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     def read(self, indices: Iterable[int]) -> Iterator[tuple[int, ImageRGB]]:
         """(index, frame) for every one of the ascending ``indices``."""

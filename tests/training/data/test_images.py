@@ -176,6 +176,20 @@ def test_a_truncated_video_says_how_far_it_goes(shared_data, tmp_path):
     assert error.value.remedy
 
 
+def test_two_views_of_a_frame_that_cannot_be_decoded_fail_alone(tmp_path, write_video, monkeypatch):
+    views = frames_of(write_video(tmp_path / "a.mp4", 4), [0, 1, 1, 2])
+    retrieve = VideoFile._retrieve
+    monkeypatch.setattr(
+        VideoFile,
+        "_retrieve",
+        lambda self: None if self.position == 1 else retrieve(self),
+    )
+    failed = []
+    read = [view.frame for view, _ in load_views(views, lambda view, error: failed.append(error))]
+    assert read == [0, 2]
+    assert ["cannot be decoded" in error.message for error in failed] == [True, True]
+
+
 def test_no_video_at_all(tmp_path):
     with pytest.raises(DataError, match="no video"):
         VideoFile(tmp_path / "none.mp4")

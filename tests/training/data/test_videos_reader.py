@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from training.data.images import load_views
@@ -50,6 +52,18 @@ def test_a_name_that_is_no_text_is_skipped_with_its_reason(tmp_path, write_video
     assert (skipped.sequence, "not UTF-8" in skipped.reason) == ("b\\udcff.mp4", True)
     with pytest.raises(DataError, match="not UTF-8"):  # where OpenCV would crash
         VideoFile(odd)
+
+
+def test_a_file_that_goes_while_it_is_read_costs_its_sequence_alone(tmp_path):
+    for angle in (0, 5):
+        cv2.imwrite(str(tmp_path / f"obj1__{angle}.png"), np.zeros((8, 8, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / f"obj2__{angle}.png"), np.zeros((8, 8, 3), np.uint8))
+    reader = open_reader(tmp_path)
+    sequences = reader.sequences()
+    assert next(sequences).id == "obj1"
+    (tmp_path / "obj2__5.png").unlink()
+    assert list(sequences) == []
+    assert [skipped.sequence for skipped in reader.report.skipped] == ["obj2"]
 
 
 def test_links_to_folders_are_followed_once(tmp_path, write_video):

@@ -122,6 +122,7 @@ def test_a_killed_run_is_resumed_to_the_same_files(gl: None, tmp_path: Path) -> 
     os.kill(victim.pid, signal.SIGKILL)
     victim.join()
     victim.close()
+    assert (cut / "index/cup_annotations_test").read_text().count("cup/") == 3
     report = render_objectron(cut, ["cup"], instances=6, test_share=0.5, **SETTINGS)
     assert report.kept >= 1
     assert report.kept + report.written == 6

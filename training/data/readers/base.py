@@ -77,7 +77,7 @@ class Reader(ABC):
                 sequence = listed.read()
                 if not sequence.views:
                     raise DataError("It holds no views.", "Check that its files are complete.")
-            except DataError as error:
+            except (DataError, OSError) as error:  # OSError: the file went, or may not be read
                 self.report.skip(listed.id, error)
                 continue
             if self.fps is not None:

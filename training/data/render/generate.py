@@ -66,8 +66,9 @@ def render_objectron(
         _claim(out, shots[0].settings)
         missing = [shot for shot in shots if not SequencePaths(out, shot.id).complete]
         kept = len(shots) - len(missing)
-        _render_all(out, missing, processes, lambda n: _tell(progress, kept + n, len(shots), kept))
+        # First, so that what a killed run leaves is split as the whole would have been.
         _write_index(out, shots, test_from)
+        _render_all(out, missing, processes, lambda n: _tell(progress, kept + n, len(shots), kept))
     except OSError as error:
         raise DataError(
             f"Cannot write the rendered sequences under {out}: {error}.",
