@@ -100,6 +100,9 @@ def identity_of(weights: Weights, info: EncoderInfo) -> str:
     version of a library keeps the identity, and with it every index built from the encoder.
     """
     spec = info.model_dump(mode="json", include={"backbone", "heads", "preprocessing"})
+    for head in spec["heads"].values():
+        if not head["whitened"]:  # encoders from before there was whitening keep their identity
+            del head["whitened"]
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
     for name in sorted(weights):
         tensor = np.ascontiguousarray(weights[name])

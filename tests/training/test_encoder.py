@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.artifact import GRAPH_FILE, INFO_FILE, WEIGHTS_FILE
+from training.artifact import (
+    GRAPH_FILE,
+    INFO_FILE,
+    WEIGHTS_FILE,
+    EncoderInfo,
+    HeadInfo,
+    Preprocessing,
+    identity_of,
+)
 from training.encoder import Encoder
 from training.errors import EncoderError
 
@@ -137,3 +145,19 @@ def test_the_graph_carries_no_paths(tiny_encoder: Path) -> None:
     graph = (tiny_encoder / GRAPH_FILE).read_bytes()
     assert b".py" not in graph
     assert b"/" + Path.cwd().name.encode() + b"/" not in graph
+
+
+def test_an_identity_outlives_new_fields_of_the_format() -> None:
+    """Golden: the SHA-256 that the first version gave; all indexes of an encoder hang on it."""
+    info = EncoderInfo(
+        method="simsiam",
+        recipe="small-nearby",
+        backbone="resnet10_w4",
+        heads={"pose": HeadInfo(dim=32, pool=1)},
+        preprocessing=Preprocessing(size=32),
+    )
+    weights = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    assert (
+        identity_of(weights, info)
+        == "cb03476b742ad69c83e21e125e666201d2b308a61f4cc2097436fa05f1c7df13"
+    )
