@@ -64,10 +64,8 @@ def load_source(source: Source, fps: float) -> Loaded:
 
 
 class TrainingData:
-    """Everything a run trains on.
-
-    ``cache`` holds the crops; ``pairs`` gives cache rows; ``watched`` is None where nothing is
-    held out.
+    """What a run trains on. ``cache`` holds the crops; ``pairs`` gives cache rows; ``watched`` is
+    None where nothing is held out.
     """
 
     def __init__(
@@ -78,11 +76,7 @@ class TrainingData:
         progress: Progress,
         replace: bool = True,
     ) -> None:
-        """Cut all crops the recipe needs into ``folder``.
-
-        Raises DataError without any pair, and where ``folder`` holds the crops of other data and
-        may not ``replace`` them.
-        """
+        """Cut all crops. DataError without a pair, or over other crops without ``replace``."""
         self._recipe = recipe
         self._loaded = tuple(loaded)
         sequences = [sequence for source in self._loaded for sequence in source.sequences]
