@@ -7,6 +7,8 @@ script, in a scratch folder that holds ``examples/`` and a folder ``my-videos/``
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import signal
@@ -14,12 +16,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 
@@ -35,10 +37,9 @@ RUN_ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Server:
-    """A service started by ``make serve``, the seconds it took, and its environment."""
+    """A service started by ``make serve``, and its environment."""
 
     address: str
-    seconds: float
     environment: dict[str, str]
 
 
@@ -54,32 +55,35 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     port = free_port()
     folder = tmp_path_factory.mktemp("serve")
     environment = {**os.environ, "PORT": str(port), "POSEBANK_HOME": str(folder / "home")}
-    log = (folder / "log").open("w+")
-    started = time.monotonic()
-    process = subprocess.Popen(
-        ["make", "serve"],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    log = folder / "log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            ["make", "serve"],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     address = f"127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
     try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://{address}/readyz", timeout=2).read()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() - started > 120:
-                    log.seek(0)
-                    pytest.fail(f"make serve did not become ready:\n{log.read()}")
-                time.sleep(0.1)
-        yield Server(address, time.monotonic() - started, environment)
+        while not is_ready(address):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"make serve did not become ready:\n{log.read_text()}")
+            time.sleep(0.1)
+        yield Server(address, environment)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
-        log.close()
+
+
+def is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"http://{address}/readyz", timeout=2).is_success
+    except httpx.TransportError:
+        return False
 
 
 def write_clips(folder: Path) -> None:
@@ -144,6 +148,27 @@ def test_shell_snippets_run(document: Path, scratch: Path, server: Server) -> No
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**server.environment, "PATH": path, "POSEBANK_HOME": str(scratch / "home")}
     run(["bash", "-euo", "pipefail", "-c", script], scratch, environment)
+
+
+def test_the_readme_shows_the_answer_that_is_given(server: Server) -> None:
+    readme = REPOSITORY / "README.md"
+    (shown,) = (json.loads(block) for block in snippets(readme, "json"))
+    command = next(block for block in snippets(readme, "sh") if "/pose/estimate" in block)
+    request = re.search(r"'request=(\{.*\})'", command, re.DOTALL)
+    assert request is not None
+    with (REPOSITORY / "examples/queries/known-chair.jpg").open("rb") as image:
+        given = httpx.post(
+            f"http://{server.address}/pose/estimate",
+            files={"image": image},
+            data={"request": request[1]},
+        ).json()
+    assert shown["index"] == given["index"]
+    assert shown["assumptions"] == given["assumptions"]
+    nearest, found = shown["neighbours"][0], given["neighbours"][0]
+    assert nearest["view"] == found["view"]
+    assert nearest["similarity"] == pytest.approx(found["similarity"], abs=0.01)
+    for key, values in shown["box"].items():
+        np.testing.assert_allclose(values, given["box"][key], atol=0.02)
 
 
 def test_links_lead_somewhere() -> None:
