@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from training.appearing import PARTIAL, appearing
 from training.data.crop import crop_view
-from training.data.images import load_views
+from training.data.images import file_states, load_views
 from training.data.records import ImageRGB, View
 from training.errors import DataError
 
@@ -68,13 +68,15 @@ class CropPlan:
         return shards
 
     def fingerprint(self) -> str:
-        """SHA-256 over every image reference, box and crop parameter, in hex."""
+        """SHA-256 over every image reference, box, file state and crop parameter, in hex."""
         digest = hashlib.sha256(f"{self.size}|{self.margin}|{SHARD_CROPS}|".encode())
         for views in self.sequences:
             for view in views:
                 box = np.asarray(view.bbox_xyxy, np.float64).tobytes()
                 digest.update(view.image.reference.encode() + b"\0" + box)
             digest.update(b"|")
+        files = file_states(view for views in self.sequences for view in views)
+        digest.update(repr(files).encode())
         return digest.hexdigest()
 
 

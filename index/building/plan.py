@@ -13,6 +13,7 @@ from typing import Protocol
 
 from index.manifest import Options, Skipped
 from index.store.stored_view import fingerprint, sequence_row, view_id, view_key, view_row
+from training.data.images import file_states
 from training.data.readers import ReadReport, subsample
 from training.data.records import Sequence, View
 from training.errors import GalleryError
@@ -149,16 +150,7 @@ def _thinned(sequence: Sequence, options: Options) -> Sequence:
 
 def _digest(sequence: Sequence) -> str:
     rows = [view_row(sequence, view, 0, 0) for view in sequence.views]
-    paths = {view.image.path for view in sequence.views if hasattr(view.image, "path")}
-    return fingerprint([sequence_row(sequence), rows, [_state(path) for path in sorted(paths)]])
-
-
-def _state(path: Path) -> list[object]:
-    try:
-        status = path.stat()
-    except OSError:
-        return [str(path), None]
-    return [str(path), status.st_size, status.st_mtime_ns]
+    return fingerprint([sequence_row(sequence), rows, file_states(sequence.views)])
 
 
 def _shards(sequences: list[Sequence]) -> Iterator[range]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from index.evaluation.encoders import ViewEncoder
 from index.evaluation.views import ViewTable
-from training.data.images import load_views
+from training.data.images import file_states, load_views
 from training.data.records import ImageRGB, View
 from training.errors import DataError
 
@@ -113,10 +113,7 @@ def _fingerprint(encoder: ViewEncoder, table: ViewTable) -> str:
     for sequence, view in zip(table.sequence, table.views, strict=True):
         digest.update(f"\n{sequence}|{view.image.reference}|{view.instance}|".encode())
         digest.update(np.asarray(view.bbox_xyxy, np.float64).tobytes())
-        path = getattr(view.image, "path", None)
-        if path is not None and Path(path).is_file():
-            status = Path(path).stat()
-            digest.update(f"|{path}|{status.st_size}|{status.st_mtime_ns}".encode())
+    digest.update(repr(file_states(table.views)).encode())
     return digest.hexdigest()[:32]
 
 

@@ -211,7 +211,8 @@ def _failure_counts(reason: NDArray[np.int64], without_candidate: int) -> dict[s
 
 
 def _with_pose(embedded: EmbeddedViews, role: str) -> EmbeddedViews:
-    posed = embedded.take(has_pose(embedded.table))
+    known = has_pose(embedded.table)
+    posed = embedded if known.all() else embedded.take(known)
     if not len(posed):
         raise DataError(
             f"None of the {len(embedded)} {role} views has a camera, a ground plane and a box.",

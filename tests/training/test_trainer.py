@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from training.artifact import read_info, read_weights
 from training.dataset import Source, TrainingData, load_source
@@ -110,6 +111,24 @@ def test_killed_and_resumed_it_ends_in_the_same_weights(
         np.testing.assert_array_equal(found[name], tensor, err_msg=name)
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_encoder(turntables: Path, tmp_path: Path, unbroken: Path) -> None:
+    out = tmp_path / "run"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    two = command(turntables, out, "--set", "devices=2", "--set", "epochs=2")
+    subprocess.run(two, check=True, capture_output=True, env=environment, timeout=200)
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    assert Encoder.load(out).heads == Encoder.load(unbroken).heads
+    alone, shared = (
+        torch.load(next((folder / "checkpoints").glob("epoch-*.ckpt")), weights_only=True)
+        for folder in (unbroken, out)
+    )
+    # Both see every pair once an epoch, in batches of the same size over all processes.
+    per_epoch = alone["global_step"] / (alone["epoch"] + 1)
+    assert shared["global_step"] / (shared["epoch"] + 1) == per_epoch
 
 
 @pytest.mark.slow

@@ -107,6 +107,24 @@ def _jpeg_size(head: bytes) -> tuple[int, int] | None:
     return None
 
 
+def file_states(views: Iterable[View]) -> list[list[object]]:
+    """[path, bytes, time of change in ns] of every file behind the views, sorted by path.
+
+    Tells whether files changed since something was made of them; bytes and time are missing
+    where a file is.
+    """
+    paths = {view.image.path for view in views if hasattr(view.image, "path")}
+    states: list[list[object]] = []
+    for path in sorted(paths):
+        try:
+            status = path.stat()
+        except OSError:
+            states.append([str(path)])
+            continue
+        states.append([str(path), status.st_size, status.st_mtime_ns])
+    return states
+
+
 @dataclass(frozen=True, slots=True)
 class FileImage:
     """An image file of its own."""
