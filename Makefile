@@ -28,20 +28,21 @@ check: $(VENV)/.installed-test
 install-serve: $(VENV)/.installed-serve
 install-test: $(VENV)/.installed-test
 
-$(BIN)/python:
+# A stamp, because an interrupted run leaves a python without pip.
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Posebank needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
-	  rm -rf $(VENV); \
 	  echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
 
 # The full set holds the serving set, so a later `make serve` finds its work done.
-$(VENV)/.installed-serve: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed-serve: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing Posebank for serving into $(VENV) (about 400 MB) ..."
 	@$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing Posebank with training and tests into $(VENV) (about 2 GB) ..."
 	@$(INSTALL) -e '.[test]'
 	@touch $@ $(VENV)/.installed-serve
