@@ -33,7 +33,7 @@ $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Posebank needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "No virtual environment could be made; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	  echo "No virtual environment could be made: this folder must be writable; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
 # The full set holds the serving set, so a later `make serve` finds its work done.

@@ -128,7 +128,7 @@ def main() -> None:
             raise
         print(
             f"posebank: this command needs {error.name}, which is not installed.\n"
-            f"remedy: pip install -c constraints.txt 'posebank[{extra}]'",
+            f"remedy: pip install -c constraints.txt -e '.[{extra}]'",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from index.home import Home
 from training.errors import GalleryError
@@ -82,7 +82,10 @@ def writing(home: Home) -> Iterator[sa.Connection]:
 def _translated(home: Home) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        # sqlite3 raises its DatabaseError itself, no subclass, for a damaged file.
+        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+            raise
         shown = sa.make_url(home.database_url).render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
         raise GalleryError(f"The database {shown} failed: {reason}.", _remedy(reason)) from error
@@ -93,6 +96,8 @@ def _remedy(reason: str) -> str:
         return "Free space on its disk and repeat."
     if "locked" in reason:
         return "Another process is writing to it, such as a build: repeat when that is done."
+    if "not a database" in reason or "malformed" in reason:
+        return "Restore the file from a copy, or move it away and build the indexes again."
     return "Check POSEBANK_DATABASE_URL and that the database runs and may be written."
 
 

@@ -209,3 +209,12 @@ def test_a_database_that_another_process_writes_is_said(home, painted, encoder):
     assert "Another process is writing" in caught.value.remedy
     sa.event.remove(engine_of(home), "connect", impatient)
     close_database(home)
+
+
+def test_a_damaged_database_is_said(tmp_path):
+    home = Home.open(tmp_path, None)
+    (tmp_path / "posebank.sqlite").write_bytes(b"not a database" * 500)
+    with pytest.raises(GalleryError, match="file is not a database") as caught, reading(home):
+        pass
+    assert "move it away" in caught.value.remedy
+    close_database(home)
