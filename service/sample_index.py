@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from index.home import Home
 from index.manage import versions
 from service.settings import Settings
-from training.errors import DataError
+from training.errors import BusyError, DataError
 
 log = logging.getLogger("posebank")
 
@@ -18,7 +19,8 @@ NAME = "sample"
 def prepare_sample(settings: Settings, sample: Path) -> None:
     """Builds the index ``sample`` from ``sample/sequences`` with the encoder ``sample/encoder``.
 
-    Does nothing where the home has any index. Raises DataError where a folder is missing.
+    Does nothing where the home has any index; waits where another process builds it.
+    Raises DataError where a folder is missing.
     """
     home = Home.open(settings.home, settings.database_url)
     if versions(home):
@@ -35,7 +37,12 @@ def prepare_sample(settings: Settings, sample: Path) -> None:
     from training.encoder import Encoder
 
     log.info("building the index of the sample in %s, once", home.path)
-    built = build_index(
-        home, NAME, [(sequences, None)], Encoder.load(encoder), encoder_folder=encoder.absolute()
-    )
-    log.info("built in %.1f s", built.seconds["total"])
+    loaded = Encoder.load(encoder)
+    while not versions(home):
+        try:
+            built = build_index(
+                home, NAME, [(sequences, None)], loaded, encoder_folder=encoder.absolute()
+            )
+            log.info("built in %.1f s", built.seconds["total"])
+        except BusyError:  # a second server was started on the same home
+            time.sleep(0.2)

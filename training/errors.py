@@ -22,6 +22,9 @@ class PosebankError(Exception):
         self.message = message
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type[PosebankError], tuple[str, str]]:
+        return type(self), (self.message, self.remedy)  # worker processes raise it too
+
 
 class DataError(PosebankError):
     """A dataset, sequence, image or video cannot be used."""
@@ -37,6 +40,10 @@ class EncoderError(PosebankError):
 
 class GalleryError(PosebankError):
     """An index or its metadata cannot be built, found, opened or trusted."""
+
+
+class BusyError(GalleryError):
+    """Another process is building or changing this index."""
 
 
 class QueryError(PosebankError):

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.errors import GalleryError
+from training.errors import BusyError
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` alone. Raises GalleryError, naming who holds it, if another process does.
+    """Hold ``folder`` alone. Raises BusyError, naming who holds it, if another process does.
 
     The kernel lets go of the lock when its process dies, so a lock left by a killed build does
     not count: the file stays, the lock does not.
@@ -26,7 +26,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "another process"
-            raise GalleryError(
+            raise BusyError(
                 f"Index {folder.name!r} is being built or changed by {holder}.",
                 "Wait until it is done, or end that process; its finished shards are kept.",
             ) from error

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -237,3 +238,24 @@ def test_the_sample_is_built_once(
     assert states(report)["index sample"] == "ok"
     monkeypatch.setattr(index.build, "build_index", None)
     prepare_sample(settings, sample)
+
+
+def test_a_second_server_waits_for_the_sample(
+    tmp_path: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two servers started at once on a fresh home both come up."""
+    import index.build
+    from index.building.lock import exclusive
+    from service.sample_index import NAME, prepare_sample
+
+    monkeypatch.setattr(index.build, "open_reader", lambda root, kind: ToyReader(root=root))
+    sample, home = tmp_path / "sample", tmp_path / "home"
+    (sample / "sequences").mkdir(parents=True)
+    (sample / "encoder").symlink_to(tiny_encoder)
+    second = threading.Thread(target=prepare_sample, args=(Settings(home=home), sample))
+    with exclusive(home / "indexes" / NAME):
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+    second.join(60)
+    assert states(examine(Settings(home=home, port=free_port())))["index sample"] == "ok"

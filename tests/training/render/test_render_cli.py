@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from training.data.render.cli import app
+from training.errors import DataError
 
 SMALL = ["--categories", "book", "--instances", "2", "--seconds", "0.2", "--fps", "10"]
 
@@ -22,7 +24,8 @@ def test_the_command_renders_and_then_keeps(gl: None, tmp_path: Path) -> None:
 
 def test_mistakes_are_told_with_their_remedy(tmp_path: Path) -> None:
     unknown = CliRunner().invoke(app, [str(tmp_path), "--categories", "sofa"])
-    assert unknown.exit_code == 1
-    assert "Known: bike, book" in unknown.output
+    assert isinstance(unknown.exception, DataError)
+    assert "Known: bike, book" in unknown.exception.remedy
+    assert pickle.loads(pickle.dumps(unknown.exception)).remedy == unknown.exception.remedy
     wrong = CliRunner().invoke(app, [str(tmp_path), "--size", "big"])
     assert wrong.exit_code == 2

@@ -38,7 +38,6 @@ def render(
 
     from training.data.render.generate import render_objectron
     from training.data.render.shapes import CATEGORIES
-    from training.errors import PosebankError
 
     width, _, height = size.partition("x")
     if not (width.isdigit() and height.isdigit()):
@@ -52,29 +51,25 @@ def render(
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    try:
-        with Progress(*columns) as bar:
-            task = bar.add_task("rendering", total=None)
+    with Progress(*columns) as bar:
+        task = bar.add_task("rendering", total=None)
 
-            def tell(done: int, total: int, kept: int) -> None:
-                bar.update(task, completed=done, total=total)
+        def tell(done: int, total: int, kept: int) -> None:
+            bar.update(task, completed=done, total=total)
 
-            report = render_objectron(
-                out,
-                names,
-                instances,
-                sequences_per_instance,
-                seconds,
-                fps,
-                (int(width), int(height)),
-                seed,
-                test_share,
-                grain,
-                antialias,
-                processes,
-                tell,
-            )
-    except PosebankError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        report = render_objectron(
+            out,
+            names,
+            instances,
+            sequences_per_instance,
+            seconds,
+            fps,
+            (int(width), int(height)),
+            seed,
+            test_share,
+            grain,
+            antialias,
+            processes,
+            tell,
+        )
     typer.echo(f"{report.written} sequences written, {report.kept} kept, under {report.root}")

@@ -126,7 +126,7 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
     content = json.dumps(settings, sort_keys=True, indent=1)
     if path.is_file() and path.read_text() != content:
         raise DataError(
-            f"{out} was rendered with other settings ({path.read_text()}).",
+            f"{out} was rendered with other settings ({' '.join(path.read_text().split())}).",
             "Choose another folder or the same seconds, fps, size and seed.",
         )
     write_file(path, content.encode())
