@@ -111,7 +111,9 @@ for folder in ("/", "/app", "/opt/posebank"):
     assert os.statvfs(folder).f_flag & os.ST_RDONLY, f"{folder} can be written"
 for module in ("torch", "pip", "pytest"):
     assert importlib.util.find_spec(module) is None, f"{module} is in the image"
-print("not to be written: / /app /opt/posebank; not installed: torch, pip, pytest")
+# Where telemetry is on, ONNX Runtime keeps the machine's identifier here.
+assert not Path("/data/.cache").exists(), "ONNX Runtime reports to its maker"
+print("not to be written: / /app /opt/posebank; not installed: torch, pip, pytest; no telemetry")
 END
 podman inspect --format 'memory {{.HostConfig.Memory}} bytes, {{.HostConfig.NanoCpus}} billionths of a core, {{.HostConfig.PidsLimit}} processes' "$service"
 files() { find training index service migrations -type f ! -name '*.pyc' | sort; }

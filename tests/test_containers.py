@@ -56,17 +56,24 @@ def test_compose_gives_no_more_than_needed(service: dict[str, Any]) -> None:
     assert {"cpus", "mem_limit", "pids_limit"} <= service.keys()
 
 
-def test_all_that_is_written_has_a_place(
-    service: dict[str, Any], instructions: list[tuple[str, str]]
-) -> None:
-    environment = dict(
+def environment(instructions: list[tuple[str, str]]) -> dict[str, str]:
+    return dict(
         pair.split("=", 1)
         for instruction, arguments in final_stage(instructions)
         if instruction == "ENV"
         for pair in shlex.split(arguments)
     )
+
+
+def test_nothing_is_reported_to_others(instructions: list[tuple[str, str]]) -> None:
+    assert environment(instructions)["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+def test_all_that_is_written_has_a_place(
+    service: dict[str, Any], instructions: list[tuple[str, str]]
+) -> None:
     mounted = dict(reversed(volume.split(":")) for volume in service["volumes"])
-    assert mounted[environment["POSEBANK_HOME"]] in service["declared_volumes"]
+    assert mounted[environment(instructions)["POSEBANK_HOME"]] in service["declared_volumes"]
     assert "/tmp" in service["tmpfs"]
 
 
