@@ -38,6 +38,11 @@ def final_stage(instructions: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return instructions[last:]
 
 
+def test_compose_runs_what_this_folder_holds(service: dict[str, Any]) -> None:
+    assert (REPOSITORY / service["build"]["context"] / service["build"]["dockerfile"]).exists()
+    assert service["pull_policy"] == "build"
+
+
 def test_compose_publishes_on_loopback_alone(service: dict[str, Any]) -> None:
     assert service["ports"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
