@@ -95,14 +95,22 @@ def slug_of(error: PosebankError) -> str:
 
 
 def field_errors(errors: Sequence[dict[str, object]]) -> list[FieldError]:
-    """Pydantic's errors as dotted places and messages, without echoing the input."""
+    """Pydantic's errors as dotted places and messages that name a short plain value."""
     found = []
     for error in errors:
         place = error.get("loc", ())
         assert isinstance(place, tuple)
         where = ".".join(str(part) for part in place) or "request"
-        found.append(FieldError(where=where, message=str(error.get("msg", "is not valid"))))
+        message = str(error.get("msg", "is not valid")).removeprefix("Value error, ")
+        found.append(FieldError(where=where, message=message + _given(error.get("input"))))
     return found
+
+
+def _given(value: object) -> str:
+    """The value as it came, where it is a number or a short text; files and objects are not."""
+    if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 40):
+        return f" (given: {value!r})"
+    return ""
 
 
 async def _on_posebank_error(request: Request, error: Exception) -> JSONResponse:

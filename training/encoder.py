@@ -173,7 +173,7 @@ class _TorchRunner:
         if find_spec("torch") is None:
             raise EncoderError(
                 "The torch backend needs torch, which is not installed.",
-                "pip install 'posebank[train]', or use the onnx backend.",
+                "pip install -c constraints.txt -e '.[train]', or use the onnx backend.",
             )
         import torch
 

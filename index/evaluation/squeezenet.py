@@ -39,7 +39,7 @@ class SqueezeNet:
         except ImportError as error:
             raise EncoderError(
                 "The SqueezeNet baselines need torch, which is not installed.",
-                "Install the extra: pip install 'posebank[train]'.",
+                "Install the extra: pip install -c constraints.txt -e '.[train]'.",
             ) from error
         self._weights = {
             name: torch.from_numpy(array) for name, array in _read_weights(weights_file).items()

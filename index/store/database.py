@@ -39,7 +39,7 @@ def _engine(url: str) -> sa.Engine:
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise GalleryError(
             f"The database URL cannot be used: {error}.",
-            "Use sqlite:///FILE or postgresql://USER@HOST/DATABASE (install posebank[postgres]).",
+            "Use sqlite:///FILE or postgresql://USER@HOST/DATABASE (extra `postgres`).",
         ) from error
     if engine.dialect.name not in ("sqlite", "postgresql"):
         raise GalleryError(

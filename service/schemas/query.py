@@ -104,7 +104,7 @@ def parse_query(text: str | bytes, max_k: int) -> QueryRequest:
     try:
         query = QueryRequest.model_validate_json(text)
     except ValidationError as error:
-        errors = field_errors(error.errors(include_url=False, include_input=False))  # type: ignore[arg-type]
+        errors = field_errors(error.errors(include_url=False))  # type: ignore[arg-type]
         raise RefusedError(
             "invalid-request",
             "The request part is wrong: " + "; ".join(f"{e.where}: {e.message}" for e in errors),
