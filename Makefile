@@ -1,6 +1,6 @@
 # make serve   installs what serving needs, builds the sample index if there is none, serves it
 # make test    installs everything, then lint, types, the import rule and all tests
-# Both can be run again at any time; PORT, HOST and POSEBANK_* variables override the defaults.
+# Both can be run again at any time; PORT and POSEBANK_* variables override the defaults.
 
 PYTHON ?= python3
 VENV := .venv
