@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,3 +162,12 @@ def test_an_identity_outlives_new_fields_of_the_format() -> None:
         identity_of(weights, info)
         == "cb03476b742ad69c83e21e125e666201d2b308a61f4cc2097436fa05f1c7df13"
     )
+
+
+def test_onnx_runtime_is_told_not_to_report() -> None:
+    code = "import os, training.encoder; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "1"
