@@ -14,7 +14,6 @@ from service.finding import Finding
 
 CORE = [
     "numpy",
-    "scipy",
     "opencv-python-headless",
     "onnxruntime",
     "protobuf",
