@@ -3,7 +3,8 @@
     posebank render runs/rendered --instances 40 --test-share 0.2 --seconds 4 --fps 5 \\
         --size 360x480 --seed 11 --no-antialias
     python benchmarks/pairings.py runs/rendered runs/pairings \\
-        --set optimise.epochs=10 --set network.pool_grid=2 --set network.whiten=256
+        --set optimise.epochs=10 --set network.pool_grid=2 --set network.whiten=256 \\
+        --set augment.hue=0.3 --set augment.gray=0.5
 
 Trains the three small recipes on the training split with each seed, evaluates each encoder by
 the ``objectron`` protocol and prints a table (Markdown) of means and ranges. Finished runs are
