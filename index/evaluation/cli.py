@@ -1,4 +1,4 @@
-"""`posebank evaluate PROTOCOL --root DIR --encoder DIR [--json]`."""
+"""`posebank evaluate PROTOCOL --root DIR --encoder DIR [--json]`: one command for each protocol."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ import typer
 if TYPE_CHECKING:
     from index.evaluation.run import Evaluation
 
-app = typer.Typer(name="evaluate", pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    name="evaluate",
+    help="Measure an encoder by a published protocol; docs/evaluation.md states each.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
 
 PAPER_FPS = 5.0
-
-
-class Protocol(StrEnum):
-    """What is measured."""
-
-    ETH80 = "eth80"
-    COIL100 = "coil100"
-    REID = "reid"
-    OBJECTRON = "objectron"
 
 
 class Backend(StrEnum):
@@ -34,104 +31,112 @@ class Backend(StrEnum):
     TORCH = "torch"
 
 
-OPTIONS_OF = {
-    "kind": (Protocol.REID, Protocol.OBJECTRON),
-    "fps": (Protocol.REID, Protocol.OBJECTRON),
-    "split": (Protocol.REID,),
-    "exclude_seconds": (Protocol.REID,),
-    "query_split": (Protocol.OBJECTRON,),
-    "gallery_split": (Protocol.OBJECTRON,),
-}
-"""Options that not every protocol takes → those that do."""
+Root = Annotated[Path, typer.Option(help="Folder of the dataset.")]
+EncoderName = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        help="Folder of an encoder, or baseline:pixels16 and the like (docs/evaluation.md).",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on the last line instead of tables.")
+]
+MaxQueries = Annotated[
+    int | None, typer.Option(min=1, help="Ask at most so many queries, drawn by --seed.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every draw.")]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder that keeps embeddings between runs; default: none.")
+]
+BackendName = Annotated[Backend, typer.Option("--backend", help="What runs the encoder.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the encoder.")]
+Kind = Annotated[str | None, typer.Option(help="Reader; default: by the data's layout.")]
+Fps = Annotated[float, typer.Option(min=0.1, help="Frames a second kept of films.")]
 
 
-@app.command(no_args_is_help=True)
-def evaluate(
-    protocol: Annotated[
-        Protocol,
-        typer.Argument(
-            show_choices=False,
-            help="eth80 (azimuth and re-ID), coil100 (re-ID and angle), reid (any annotated "
-            "data) or objectron (9-DoF boxes, re-ID, category).",
-        ),
-    ],
-    root: Annotated[Path, typer.Option(help="Folder of the dataset.")],
-    encoder: Annotated[
-        str,
-        typer.Option(
-            help="Folder of an encoder, or baseline:pixels16 and the like (docs/evaluation.md).",
-        ),
-    ],
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print one JSON object on the last line instead of tables."),
-    ] = False,
-    max_queries: Annotated[
-        int | None, typer.Option(min=1, help="Ask at most so many queries, drawn by --seed.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder that keeps embeddings between runs; default: none.")
-    ] = None,
-    backend: Annotated[Backend, typer.Option(help="What runs the encoder.")] = Backend.AUTO,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the encoder.")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="reid, objectron: reader; default: by the data's layout.")
-    ] = None,
-    fps: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="reid, objectron: frames a second kept of films; default: 5."),
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="reid: only this split; default: all.")] = None,
+# Each command hands every option it takes to `_evaluate` under the option's own name.
+
+
+@app.command()
+def eth80(
+    root: Root,
+    encoder: EncoderName,
+    as_json: Json = False,
+    max_queries: MaxQueries = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    backend: BackendName = Backend.AUTO,
+    threads: Threads = None,
+) -> None:
+    """Azimuth across instances of a category, and re-ID, on ETH-80."""
+    _evaluate("eth80", kind="eth80", **locals())
+
+
+@app.command()
+def coil100(
+    root: Root,
+    encoder: EncoderName,
+    as_json: Json = False,
+    max_queries: MaxQueries = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    backend: BackendName = Backend.AUTO,
+    threads: Threads = None,
+) -> None:
+    """Re-ID across views, and the angle within an object, on COIL-100."""
+    _evaluate("coil100", kind="coil100", **locals())
+
+
+@app.command()
+def reid(
+    root: Root,
+    encoder: EncoderName,
+    as_json: Json = False,
+    max_queries: MaxQueries = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    backend: BackendName = Backend.AUTO,
+    threads: Threads = None,
+    kind: Kind = None,
+    fps: Fps = PAPER_FPS,
+    split: Annotated[str | None, typer.Option(help="Only this split; default: all.")] = None,
     exclude_seconds: Annotated[
         float | None,
-        typer.Option(min=0.0, help="reid: remove frames this near the query in its sequence."),
-    ] = None,
-    query_split: Annotated[
-        str | None, typer.Option(help="objectron: split of the queries; default: test.")
-    ] = None,
-    gallery_split: Annotated[
-        str | None, typer.Option(help="objectron: split of the gallery; default: train.")
+        typer.Option(min=0.0, help="Remove frames this near the query in its sequence."),
     ] = None,
 ) -> None:
-    """Measure an encoder by a published protocol; docs/evaluation.md states each."""
+    """Re-ID on any annotated data."""
+    _evaluate("reid", **locals())
+
+
+@app.command()
+def objectron(
+    root: Root,
+    encoder: EncoderName,
+    as_json: Json = False,
+    max_queries: MaxQueries = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    backend: BackendName = Backend.AUTO,
+    threads: Threads = None,
+    kind: Kind = None,
+    fps: Fps = PAPER_FPS,
+    query_split: Annotated[str, typer.Option(help="Split of the queries.")] = "test",
+    gallery_split: Annotated[str, typer.Option(help="Split of the gallery.")] = "train",
+) -> None:
+    """9-DoF boxes, re-ID and category on Objectron, as the paper measures them."""
+    _evaluate("objectron", **locals())
+
+
+def _evaluate(protocol: Any, as_json: bool, **options: Any) -> None:
     from index.evaluation.run import Evaluation
 
-    own = {
-        "kind": kind,
-        "fps": fps,
-        "split": split,
-        "exclude_seconds": exclude_seconds,
-        "query_split": query_split,
-        "gallery_split": gallery_split,
-    }
     data_root = os.environ.get("POSEBANK_DATA")
     evaluation = Evaluation(
-        protocol=protocol.value,
-        root=root,
-        encoder=encoder,
-        max_queries=max_queries,
-        seed=seed,
-        cache=cache,
-        backend=backend.value,
-        threads=threads,
-        data_root=Path(data_root) if data_root else None,
-        **_settled(protocol, {name: value for name, value in own.items() if value is not None}),
+        protocol=protocol, data_root=Path(data_root) if data_root else None, **options
     )
     _report(as_json, evaluation)
-
-
-def _settled(protocol: Protocol, given: dict[str, Any]) -> dict[str, Any]:
-    """The protocol's own options with its defaults. Raises BadParameter for another protocol's."""
-    for name in given:
-        if protocol not in OPTIONS_OF[name]:
-            raise typer.BadParameter(
-                f"{protocol.value} does not take it, only {' and '.join(OPTIONS_OF[name])}.",
-                param_hint=f"--{name.replace('_', '-')}",
-            )
-    if protocol in (Protocol.ETH80, Protocol.COIL100):
-        return {"kind": protocol.value}
-    return {"fps": PAPER_FPS, **given}
 
 
 def _report(as_json: bool, evaluation: Evaluation) -> None:

@@ -152,21 +152,14 @@ def test_queries_and_gallery_must_differ(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "option", "takers"),
-    [
-        ("eth80", "--fps", "only reid and objectron"),
-        ("coil100", "--query-split", "only objectron"),
-        ("objectron", "--split", "only reid"),
-    ],
+    ("protocol", "option"),
+    [("eth80", "--fps"), ("coil100", "--query-split"), ("objectron", "--split")],
 )
-def test_an_option_of_another_protocol_is_refused_not_ignored(
-    protocol: str, option: str, takers: str
-) -> None:
+def test_an_option_of_another_protocol_is_refused_not_ignored(protocol: str, option: str) -> None:
     arguments = [protocol, "--root", ".", "--encoder", "baseline:pixels16", option, "5"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
-    told = " ".join(result.stderr.replace("│", " ").split())
-    assert f"Invalid value for {option}: {protocol} does not take it, {takers}." in told
+    assert f"No such option: {option}" in result.stderr
 
 
 def test_every_protocol_is_in_the_help() -> None:
