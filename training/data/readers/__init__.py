@@ -17,13 +17,14 @@ from training.data.readers.manifest import Manifest
 from training.data.readers.objectron import Objectron
 from training.data.readers.objectron_records import ObjectronRecords
 from training.data.readers.report import ReadReport, Skipped
+from training.data.readers.ucf101 import Ucf101
 from training.data.readers.videos import Videos
 from training.errors import DataError
 
 # Detection asks in this order: cheap looks first, a mere folder of videos last.
 READERS: dict[str, type[Reader]] = {
     reader.kind: reader
-    for reader in (Manifest, Bop, Eth80, Coil100, Objectron, ObjectronRecords, Videos)
+    for reader in (Manifest, Bop, Eth80, Coil100, Objectron, ObjectronRecords, Ucf101, Videos)
 }
 
 __all__ = [
