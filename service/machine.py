@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from service.finding import Finding
+from training.cores import available_cores
 
 CORE = [
     "numpy",
@@ -52,7 +53,8 @@ def python() -> Iterator[Finding]:
     yield Finding(
         what="python",
         state="ok" if enough else "wrong",
-        detail=f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores",
+        detail=f"{platform.python_version()} on {platform.machine()}, "
+        f"{available_cores()} of {os.cpu_count()} cores",
         remedy=None if enough else "Use Python 3.11 or newer.",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from index.home import Home
 from index.search import Catalog
 from service.problems import RefusedError
 from service.settings import Settings
+from training.cores import available_cores
 from training.encoder import Encoder
 from training.errors import EncoderError, GalleryError, PosebankError
 
@@ -186,5 +186,5 @@ class Serving:
 
 
 def cores_per_request(threads: int) -> int:
-    """Cores one request may use so that ``threads`` of them fill the machine and no more."""
-    return max(1, (os.cpu_count() or 1) // threads)
+    """Cores one request may use so that ``threads`` of them fill what is granted and no more."""
+    return max(1, available_cores() // threads)

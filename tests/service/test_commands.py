@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from service import serving
 from service.doctor import Report, examine
 from service.settings import Settings
 from tests.service.conftest import Query, ToyReader
@@ -259,3 +260,11 @@ def test_a_second_server_waits_for_the_sample(
         assert second.is_alive()
     second.join(60)
     assert states(examine(Settings(home=home, port=free_port())))["index sample"] == "ok"
+
+
+@pytest.mark.parametrize(("granted", "threads", "each"), [(8, 2, 4), (3, 2, 1), (1, 4, 1)])
+def test_requests_share_the_cores_that_are_granted(
+    monkeypatch: pytest.MonkeyPatch, granted: int, threads: int, each: int
+) -> None:
+    monkeypatch.setattr(serving, "available_cores", lambda: granted)
+    assert serving.cores_per_request(threads) == each
