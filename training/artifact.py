@@ -39,7 +39,7 @@ class _Strict(BaseModel):
 class HeadInfo(_Strict):
     """One named embedding: ``dim`` numbers, averaged over a ``pool`` × ``pool`` grid of cells.
 
-    ``whitened``: the pooled features were then PCA-whitened to ``dim`` (training.whitening).
+    ``whitened``: the pooled features were then projected to ``dim`` (training.whitening).
     """
 
     dim: int = Field(gt=0)
@@ -62,6 +62,7 @@ class Preprocessing(_Strict):
 class EncoderInfo(_Strict):
     """The content of encoder.json.
 
+    ``own_stages``: so many of the backbone's last stages exist once a head (training.networks).
     ``identity`` is the SHA-256 over weights, preprocessing and network; ``files`` the SHA-256 of
     each file. Both are filled in by the export.
     """
@@ -71,6 +72,7 @@ class EncoderInfo(_Strict):
     method: str
     recipe: str
     backbone: str
+    own_stages: int = Field(default=0, ge=0)
     heads: dict[str, HeadInfo] = Field(min_length=1)
     preprocessing: Preprocessing
     training: dict[str, Any] = {}
@@ -99,9 +101,12 @@ def identity_of(weights: Weights, info: EncoderInfo) -> str:
     Independent of how the files are laid out, so exporting the same weights again with another
     version of a library keeps the identity, and with it every index built from the encoder.
     """
+    # Encoders from before a field existed keep their identity.
     spec = info.model_dump(mode="json", include={"backbone", "heads", "preprocessing"})
+    if info.own_stages:
+        spec["own_stages"] = info.own_stages
     for head in spec["heads"].values():
-        if not head["whitened"]:  # encoders from before there was whitening keep their identity
+        if not head["whitened"]:
             del head["whitened"]
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
     for name in sorted(weights):

@@ -8,6 +8,7 @@ time goes into convolutions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,26 +39,24 @@ class PixelDraws:
 
 
 class Augmenter:
-    """Turns cached crops into the two views of a pair.
+    """Turns cached crops into the views of a pair or triplet.
 
-    Pixel draws are independent between the two sides, flips are shared (paper, section 3.5).
+    Pixel draws are independent between the sides, flips are shared (paper, section 3.5).
     """
 
     def __init__(self, recipe: AugmentRecipe, size: int) -> None:
         self.recipe = recipe
         self.size = size
 
-    def __call__(
-        self, first: Tensor, second: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Two (N, C, C, 3) uint8 batches to two (N, 3, S, S) float batches in [0, 1].
+    def __call__(self, crops: Sequence[Tensor], generator: torch.Generator) -> tuple[Tensor, ...]:
+        """(N, C, C, 3) uint8 batches to as many (N, 3, S, S) float batches in [0, 1].
 
         All draws come from ``generator`` (on the CPU), whatever device the images are on.
         """
-        count = len(first)
+        count = len(crops[0])
         flip = torch.rand(count, generator=generator) < self.recipe.flip
-        draws = [self.draw(count, generator) for _ in range(2)]
-        return self.apply(first, draws[0], flip), self.apply(second, draws[1], flip)
+        sides = [(side, self.draw(count, generator)) for side in crops]
+        return tuple(self.apply(side, drawn, flip) for side, drawn in sides)
 
     def draw(self, count: int, generator: torch.Generator) -> PixelDraws:
         """Draw everything one side of ``count`` pairs needs."""

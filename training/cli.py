@@ -28,7 +28,10 @@ def train(
     reader: Annotated[
         str | None, typer.Option(help="Kind of the datasets; by their layout if left out.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Train on this split alone.")] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="Train on this split alone; one for all --data or one for each."),
+    ] = None,
     override: Annotated[
         list[str] | None, typer.Option("--set", help="Override a value: section.key=value.")
     ] = None,
@@ -52,7 +55,16 @@ def train(
     from training.dataset import Source
     from training.session import run_training
 
-    code = run_training(chosen, [Source(root, reader, split) for root in data], out, resume)
+    splits = [name or None for name in split or [""]]
+    if len(splits) == 1:
+        splits *= len(data)
+    if len(splits) != len(data):
+        raise RecipeError(
+            f"{len(splits)} splits were given for {len(data)} folders of data.",
+            "Give --split once, or once for each --data; '' takes all of it.",
+        )
+    sources = [Source(root, reader, name) for root, name in zip(data, splits, strict=True)]
+    code = run_training(chosen, sources, out, resume)
     raise typer.Exit(code)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ CACHE_SCALE = 1.15
 """Cached crops are this much larger than the network's input, so that a random crop of nearly the
 whole still has a pixel for every pixel (ours)."""
 
-_STRATEGIES: dict[str, Strategy] = {"nearby": "nearby", "distant": "distant", "same-frame": "same"}
+_STRATEGIES: dict[str, Strategy] = {
+    "nearby": "nearby",
+    "distant": "distant",
+    "same-frame": "same",
+    "triplet": "triplet",
+}
 
 Indices = NDArray[np.int64]
 Progress = Callable[[int, int], None]
@@ -64,8 +70,8 @@ def load_source(source: Source, fps: float) -> Loaded:
 
 
 class TrainingData:
-    """What a run trains on. ``cache`` holds the crops; ``pairs`` gives cache rows; ``watched`` is
-    None where nothing is held out.
+    """What a run trains on. ``cache`` holds the crops; ``pairs`` gives cache rows by head;
+    ``watched`` is None where nothing is held out.
     """
 
     def __init__(
@@ -83,19 +89,25 @@ class TrainingData:
         held_out = choose_held_out(len(sequences), recipe.data.heldout, recipe.run.seed)
         self._train = [s for i, s in enumerate(sequences) if i not in held_out]
         self._held_out = [s for i, s in enumerate(sequences) if i in held_out]
-        self._sampler = PairSampler(
-            self._train,
-            _STRATEGIES[recipe.data.pairing],
-            seed=recipe.run.seed,
-            delta_s=recipe.data.delta_s,
-        )
-        own_windows = recipe.data.crop == "own" or recipe.data.pairing == "same-frame"
-        # Windows of a first frame on a second are cut before training, so partners are fixed.
-        self._drawn = 0 if own_windows else self._partner_sets()
-        partners = [self._sampler.pairs(k) for k in range(self._drawn)]
+        self._samplers = {
+            name: PairSampler(
+                self._train,
+                _STRATEGIES[head.pairing],
+                seed=recipe.run.seed,
+                delta_s=recipe.data.delta_s,
+                negative_s=recipe.data.negative_s,
+            )
+            for name, head in recipe.heads.items()
+        }
+        # Windows of a first frame on another are cut before training, so partners are fixed.
+        self._drawn = {name: self._partner_sets(name) for name in self._samplers}
+        partners = [np.empty((0, 2), np.int64)]
+        for name, sampler in self._samplers.items():
+            for rows in map(sampler.pairs, range(self._drawn[name])):
+                partners += [rows[:, [0, side]] for side in range(1, rows.shape[1])]
         plan, self._base, self._partner = plan_crops(
             [*self._train, *self._held_out],
-            np.concatenate(partners) if partners else np.empty((0, 2), np.int64),
+            np.concatenate(partners),
             round(recipe.network.size * CACHE_SCALE),
             recipe.data.margin,
         )
@@ -103,29 +115,39 @@ class TrainingData:
         self.cache: CropCache = build_cache(folder, plan, progress, replace=replace)
         self._usable = np.ones(len(self.cache), bool)
         self._usable[list(self.cache.failed)] = False
-        if len(self.pairs(0)) < 2:
+        for name in self._samplers if recipe.optimise.epochs else ():
+            found = len(self.pairs(name, 0))
+            if found >= 2:
+                continue
             raise DataError(
-                f"{len(sequences)} sequences give {len(self.pairs(0))} pairs; at least 2 are "
-                "needed.",
+                f"{len(sequences)} sequences give {found} {recipe.heads[name].pairing} pairs; "
+                "at least 2 are needed.",
                 "Check the dataset, its split, and data.delta_s of the recipe.",
             )
         self.watched = self._watch(recipe.run.monitored_views)
 
-    def _partner_sets(self) -> int:
-        return self._recipe.data.partners if self._recipe.data.pairing == "distant" else 1
+    def _partner_sets(self, head: str) -> int:
+        pairing = self._recipe.heads[head].pairing
+        if self._recipe.data.crop == "own" or pairing == "same-frame":
+            return 0
+        return 1 if pairing == "nearby" else self._recipe.data.partners
 
-    def pairs(self, epoch: int) -> Indices:
-        """(N, 2) cache rows of this epoch's pairs in their order; a function of seed and epoch."""
-        if self._drawn:
-            views = self._sampler.pairs(epoch % self._drawn)
+    def pairs(self, head: str, epoch: int) -> Indices:
+        """(N, 2) cache rows of a head's pairs in this epoch's order; (N, 3) for triplets.
+
+        A function of seed and epoch; ``optimise.pairs_per_epoch`` bounds N.
+        """
+        sampler, drawn = self._samplers[head], self._drawn[head]
+        if drawn:
+            views = sampler.pairs(epoch % drawn)
             order = np.random.default_rng((self._recipe.run.seed, 1, epoch))
             views = views[order.permutation(len(views))]
-            keys = views[:, 0] * len(self._base) + views[:, 1]
+            keys = views[:, :1] * len(self._base) + views[:, 1:]
             at = np.searchsorted(self._partner[0], keys)
-            rows = np.stack([self._base[views[:, 0]], self._partner[1][at]], axis=1)
+            rows = np.hstack([self._base[views[:, :1]], self._partner[1][at]])
         else:
-            rows = self._base[self._sampler.pairs(epoch)]
-        return rows[self._usable[rows].all(axis=1)]
+            rows = self._base[sampler.pairs(epoch)]
+        return rows[self._usable[rows].all(axis=1)][: self._recipe.optimise.pairs_per_epoch]
 
     def sample_rows(self, limit: int) -> Indices:
         """Cache rows of at most ``limit`` training views, spread evenly over them."""
@@ -135,7 +157,12 @@ class TrainingData:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Full batches in an epoch; an epoch smaller than one batch is one step."""
-        return max(1, len(self.pairs(0)) // batch_size)
+        return max(1, self.pairs_per_epoch // batch_size)
+
+    @cached_property
+    def pairs_per_epoch(self) -> int:
+        """Pairs a head sees in an epoch: as many as the head with the fewest has."""
+        return min(len(self.pairs(name, 0)) for name in self._samplers)
 
     def describe(self) -> dict[str, Any]:
         """Counts and the fingerprint of the data, for encoder.json; no paths."""
@@ -151,7 +178,7 @@ class TrainingData:
                 }
                 for source in self._loaded
             ],
-            "pairs": len(self.pairs(0)),
+            "pairs": self.pairs_per_epoch,
             "heldout_sequences": len(self._held_out),
             "crops": len(self.cache),
             "crops_failed": len(self.cache.failed),

@@ -184,7 +184,9 @@ class _TorchRunner:
         self._torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         pools = {name: head.pool for name, head in info.heads.items()}
-        network = EncoderNetwork(info.backbone, pools, info.preprocessing)
+        network = EncoderNetwork(
+            info.backbone, pools, info.preprocessing, own_stages=info.own_stages
+        )
         for name, head in info.heads.items():
             if head.whitened:
                 shape = (head.dim, network.pooled_dim(name))

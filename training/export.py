@@ -55,6 +55,7 @@ def export_encoder(network: EncoderNetwork, folder: Path, info: EncoderInfo) -> 
         complete = info.model_copy(
             update={
                 "backbone": network.backbone_name,
+                "own_stages": network.own_stages,
                 "heads": network.heads,
                 "preprocessing": network.preprocessing,
                 "code_version": info.code_version or code_version(),

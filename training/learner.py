@@ -11,57 +11,68 @@ import torch
 # Before lightning: it reaches torchvision, which needs the cure in this module.
 from training import torchvision_import  # noqa: F401  isort: skip
 import lightning.pytorch as pl
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from training.augment import Augmenter
 from training.dataset import TrainingData
+from training.methods.objective import Step
 from training.methods.simsiam import SimSiam
-from training.recipes.schema import OptimiseRecipe, Recipe
+from training.model import Model
+from training.recipes.schema import AugmentRecipe, OptimiseRecipe, Recipe
 from training.schedule import warmup_cosine
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]
 
 
 class EpochBatches(Dataset[Batch]):
     """The batches of one epoch in order; item k is this process's share of step k.
 
-    ``first`` and ``second`` are (N, C, C, 3) uint8, ``seed`` () int64 starts the augmentation.
-    Everything follows from (seed, epoch, k, process).
+    ``views`` holds for each head its two or three batches (N, C, C, 3) uint8 of views that belong
+    together; ``seed`` () int64 starts the augmentation. Everything follows from (seed, epoch, k,
+    process).
     """
 
     def __init__(
         self, data: TrainingData, recipe: Recipe, epoch: int, rank: int = 0, world: int = 1
     ) -> None:
         self._data = data
-        self._pairs = data.pairs(epoch)
+        self._pairs = {name: data.pairs(name, epoch) for name in recipe.heads}
+        self._count = min(len(pairs) for pairs in self._pairs.values())
         self._key = (recipe.run.seed, epoch, rank)
         self._rank, self._world = rank, world
-        self._batch = min(recipe.optimise.batch_size, len(self._pairs)) // world
+        self._batch = min(recipe.optimise.batch_size, self._count) // world
 
     def __len__(self) -> int:
-        return len(self._pairs) // (self._batch * self._world)
+        return self._count // (self._batch * self._world)
 
     def __getitem__(self, step: int) -> Batch:
         if not 0 <= step < len(self):
             raise IndexError(step)
         start = (step * self._world + self._rank) * self._batch
-        pairs = self._pairs[start : start + self._batch]
-        first, second = (torch.from_numpy(self._data.cache.rows(rows)) for rows in pairs.T)
+        views = {
+            name: tuple(
+                torch.from_numpy(self._data.cache.rows(rows))
+                for rows in pairs[start : start + self._batch].T
+            )
+            for name, pairs in self._pairs.items()
+        }
         seed = np.random.SeedSequence((*self._key, step)).generate_state(1, np.uint64)[0]
-        return {"first": first, "second": second, "seed": torch.tensor(int(seed >> 1))}
+        return {"views": views, "seed": torch.tensor(int(seed >> 1))}
 
 
 class Learner(pl.LightningModule):
-    """Trains a SimSiam on pairs of cached crops."""
+    """Trains a model on pairs, or triplets, of cached crops."""
 
-    def __init__(self, recipe: Recipe, model: SimSiam, data: TrainingData) -> None:
+    def __init__(self, recipe: Recipe, model: Model, data: TrainingData) -> None:
         super().__init__()
         self.recipe = recipe
         # Convolutions run on channels-last memory without copying it back and forth.
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.data = data
-        self.augment = Augmenter(recipe.augment, recipe.network.size)
+        self.augment = {
+            name: Augmenter(augment_of(recipe, name), recipe.network.size) for name in recipe.heads
+        }
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The batches of the current epoch; called anew for each."""
@@ -71,13 +82,20 @@ class Learner(pl.LightningModule):
         workers = 2 if self.device.type == "cuda" else 0
         return DataLoader(batches, batch_size=None, num_workers=workers, pin_memory=workers > 0)
 
-    def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
-        """Augment on the device, pass both views, give the loss and the projections z₁."""
+    def training_step(self, batch: Batch, index: int) -> dict[str, Any]:
+        """Augment on the device, pass all views, give the loss and every head's projections z₁."""
         generator = torch.Generator().manual_seed(int(batch["seed"]))
-        views = self.augment(batch["first"], batch["second"], generator)
-        v1, v2 = (view.contiguous(memory_format=torch.channels_last) for view in views)
-        step = self.model(v1, v2)
-        return {"loss": step.loss, "z": step.z1.detach()}
+        views = {
+            name: [
+                view.contiguous(memory_format=torch.channels_last)
+                for view in self.augment[name](crops, generator)
+            ]
+            for name, crops in batch["views"].items()
+        }
+        steps: dict[str, Step] = self.model(views)
+        heads = self.recipe.heads
+        loss = torch.stack([heads[name].weight * step.loss for name, step in steps.items()]).sum()
+        return {"loss": loss, "z": {name: step.z.detach() for name, step in steps.items()}}
 
     def configure_optimizers(self) -> Any:
         """SGD with one schedule per parameter group, stepped every iteration."""
@@ -101,13 +119,24 @@ class Learner(pl.LightningModule):
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
 
-def parameter_groups(model: SimSiam, optimise: OptimiseRecipe) -> list[dict[str, Any]]:
-    """Parameters by schedule (the predictor's may be constant) and by weight decay."""
+def augment_of(recipe: Recipe, head: str) -> AugmentRecipe:
+    """The augmentation of one head's views: the recipe's, with the head's own trust in colour."""
+    own = {"hue": recipe.heads[head].hue, "gray": recipe.heads[head].gray}
+    given = {name: value for name, value in own.items() if value is not None}
+    return recipe.augment.model_copy(update=given)
+
+
+def parameter_groups(model: Model, optimise: OptimiseRecipe) -> list[dict[str, Any]]:
+    """Parameters by schedule (the predictors' may be constant) and by weight decay."""
+    predictors = nn.ModuleList(
+        objective.predictor
+        for objective in model.objectives.values()
+        if isinstance(objective, SimSiam)
+    )
+    projectors: list[Any] = [objective.projector for objective in model.objectives.values()]
+    rest = nn.ModuleList([model.encoder, *projectors])
     groups: list[dict[str, Any]] = []
-    for part, constant in (
-        (nn.ModuleList([model.encoder, model.projector]), False),
-        (model.predictor, optimise.predictor_constant_lr),
-    ):
+    for part, constant in ((rest, False), (predictors, optimise.predictor_constant_lr)):
         # BatchNorm's parameters and all biases are vectors; weights have two or more dimensions.
         weights = [p for p in part.parameters() if p.ndim > 1]
         vectors = [p for p in part.parameters() if p.ndim <= 1]

@@ -120,21 +120,21 @@ def neighbour_score(
 
 def embed_crops(
     network: EncoderNetwork, crops: NDArray[np.uint8], device: torch.device, batch: int = 128
-) -> NDArray[np.float32]:
-    """(N, C, C, 3) uint8 cached crops to (N, d) L2-normalised by a network with one head.
+) -> dict[str, NDArray[np.float32]]:
+    """(N, C, C, 3) uint8 cached crops to (N, d) a head, L2-normalised and not whitened.
 
     Runs in eval mode and leaves the network in the mode it was in.
     """
     was_training = network.training
     network.eval()
     size = network.preprocessing.size
-    parts = []
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in network.pools}
     with torch.no_grad():
         for start in range(0, len(crops), batch):
             part = torch.from_numpy(crops[start : start + batch]).to(device)
             images = part.permute(0, 3, 1, 2).float() / 255.0
             images = interpolate(images, (size, size), mode="bilinear", antialias=True)
-            (y,) = network.pooled(network.normalise(images)).values()
-            parts.append(normalize(y.float(), dim=1).cpu().numpy())
+            for name, y in network.pooled(network.normalise(images)).items():
+                parts[name].append(normalize(y.float(), dim=1).cpu().numpy())
     network.train(was_training)
-    return np.concatenate(parts)
+    return {name: np.concatenate(rows) for name, rows in parts.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +13,15 @@ from torch.nn.functional import normalize, relu
 
 from training.artifact import HeadInfo, Preprocessing
 from training.errors import RecipeError
+from training.imagenet import load_imagenet
 
 _NARROW = re.compile(r"resnet(10|18)_w([1-9]\d{0,3})")
-_TORCHVISION = ("resnet", "resnext", "wide_resnet")
+_TORCHVISION = ("resnet", "resnext", "wide_resnet", "squeezenet")
 _BLOCKS = {"10": (1, 1, 1, 1), "18": (2, 2, 2, 2)}
 
 
 def backbone_names() -> list[str]:
-    """Every torchvision ResNet; besides these, ``resnet10_w<width>`` and ``resnet18_w<width>``."""
+    """Every ResNet and SqueezeNet of torchvision, besides ``resnet10_w<n>``, ``resnet18_w<n>``."""
     from training.torchvision_import import models
 
     return [
@@ -75,10 +77,11 @@ def narrow_resnet(width: int, blocks: tuple[int, ...]) -> nn.Sequential:
 
 
 def build_backbone(name: str, init: str = "random") -> nn.Sequential:
-    """The convolutional part of a ResNet: (N, 3, H, W) float to (N, C, H / 32, W / 32).
+    """The convolutional part of a network, stage by stage: (N, 3, H, W) float to (N, C, h, w).
 
-    ``init`` is ``random`` or ``imagenet`` (torchvision's IMAGENET1K_V1, downloaded once by
-    torchvision). Raises RecipeError for an unknown name or weights that cannot be had.
+    h = H / 32 for ResNets, about H / 17 for SqueezeNet. ``init`` is ``random`` or ``imagenet``:
+    the weights of ``training.imagenet``. Raises RecipeError for an unknown name or weights that
+    cannot be had.
     """
     if narrow := _NARROW.fullmatch(name):
         if init == "imagenet":
@@ -95,13 +98,11 @@ def build_backbone(name: str, init: str = "random") -> nn.Sequential:
             f"Unknown backbone {name!r}.",
             f"Use resnet10_w<width>, resnet18_w<width>, or one of {', '.join(known)}.",
         )
-    try:
-        model = models.get_model(name, weights="IMAGENET1K_V1" if init == "imagenet" else None)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise RecipeError(
-            f"The ImageNet weights of {name} could not be had: {error}.",
-            "Use init = 'random', or put the file into torch's hub folder and try again.",
-        ) from error
+    model = models.get_model(name, weights=None)
+    if init == "imagenet":
+        load_imagenet(name, model)
+    if name.startswith("squeezenet"):
+        return model.features
     # Everything but the average pooling and the classifier.
     return nn.Sequential(OrderedDict(list(model.named_children())[:-2]))
 
@@ -138,7 +139,11 @@ def _averaging(length: int, cells: int) -> Tensor:
 
 
 class EncoderNetwork(nn.Module):
-    """Backbone, pooling, L2 normalisation and, if fitted, whitening: what an encoder freezes."""
+    """Backbone, pooling, L2 normalisation and, if fitted, whitening: what an encoder freezes.
+
+    With ``own_stages`` the last so many stages of the backbone exist once a head, begun alike:
+    what one head must know and the other must forget needs no room in the same channels (ours).
+    """
 
     mean: Tensor
     std: Tensor
@@ -149,14 +154,27 @@ class EncoderNetwork(nn.Module):
         pools: Mapping[str, int],
         preprocessing: Preprocessing,
         init: str = "random",
+        own_stages: int = 0,
     ) -> None:
-        """``pools`` names the heads and gives each its pooling grid."""
+        """``pools`` names the heads and gives each its pooling grid. Raises RecipeError."""
         super().__init__()
         self.backbone_name = backbone
+        self.own_stages = own_stages
         self.pools = dict(pools)
         self.preprocessing = preprocessing
         self.backbone = build_backbone(backbone, init)
         self.channels = channels_of(self.backbone)
+        self.branches = nn.ModuleDict()
+        if own_stages:
+            if own_stages >= len(self.backbone):
+                raise RecipeError(
+                    f"own_stages = {own_stages}, but {backbone} has {len(self.backbone)} stages.",
+                    "Leave the heads at least one in common.",
+                )
+            stages = list(self.backbone.named_children())
+            last = nn.Sequential(OrderedDict(stages[-own_stages:]))
+            self.backbone = nn.Sequential(OrderedDict(stages[:-own_stages]))
+            self.branches.update({name: deepcopy(last) for name in self.pools})
         for name in ("mean", "std"):
             values = torch.tensor(getattr(preprocessing, name)).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -197,7 +215,16 @@ class EncoderNetwork(nn.Module):
     def pooled(self, inputs: Tensor) -> dict[str, Tensor]:
         """The paper's y per head, not normalised: (N, 3, S, S) inputs to (N, dim) each."""
         features = self.backbone(inputs)
-        return {name: grid_pool(features, pool) for name, pool in self.pools.items()}
+        return {name: self._head(features, name) for name in self.pools}
+
+    def pooled_head(self, inputs: Tensor, head: str) -> Tensor:
+        """y of one head alone, as ``pooled`` gives it: (N, 3, S, S) to (N, dim)."""
+        return self._head(self.backbone(inputs), head)
+
+    def _head(self, features: Tensor, head: str) -> Tensor:
+        if head in self.branches:
+            features = self.branches[head](features)
+        return grid_pool(features, self.pools[head])
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """(N, S, S, 3) uint8 RGB to one (N, dim) L2-normalised float32 per head, in their order."""

@@ -92,7 +92,7 @@ def _print_source(console: Console, source: Loaded) -> None:
 def _print_data(console: Console, data: TrainingData) -> None:
     facts = data.describe()
     console.print(
-        f"{facts['pairs']} pairs an epoch, {facts['crops']} crops, "
+        f"{facts['pairs']} pairs an epoch and head, {facts['crops']} crops, "
         f"{facts['heldout_sequences']} sequences held out"
     )
     if facts["crops_failed"]:
@@ -119,5 +119,5 @@ def _print_result(console: Console, folder: Path) -> None:
     info = read_info(folder)
     heads = ", ".join(f"{name} ({head.dim})" for name, head in info.heads.items())
     console.print(f"Encoder {info.identity[:12]} with head {heads}: {folder}")
-    if info.metrics["collapsed"]:
+    if info.metrics.get("collapsed"):
         console.print("warning: it ended collapsed; its embeddings say nothing.")

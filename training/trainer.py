@@ -26,12 +26,12 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from training.appearing import appearing
-from training.artifact import INFO_FILE, EncoderInfo, Preprocessing
+from training.artifact import INFO_FILE, EncoderInfo
 from training.dataset import TrainingData
 from training.errors import RecipeError
 from training.export import export_encoder
 from training.learner import Learner
-from training.methods.simsiam import SimSiam
+from training.model import build_model
 from training.monitor import embed_crops
 from training.networks import EncoderNetwork
 from training.recipes.schema import Recipe
@@ -75,6 +75,8 @@ class Run:
 
     def finished(self, recipe: Recipe) -> bool:
         """Whether all epochs ran and the encoder was written."""
+        if not recipe.optimise.epochs:
+            return (self.folder / "encoder" / INFO_FILE).exists()
         last = self.folder / "checkpoints" / f"epoch-{recipe.optimise.epochs - 1:04d}.ckpt"
         return last.exists() and (self.folder / "encoder" / INFO_FILE).exists()
 
@@ -119,13 +121,9 @@ def train(
     torch.manual_seed(recipe.run.seed)
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
-    network = EncoderNetwork(
-        recipe.network.backbone,
-        {recipe.head: recipe.network.pool_grid},
-        Preprocessing(size=recipe.network.size, margin=recipe.data.margin),
-        recipe.network.init,
-    )
-    model = SimSiam(network, recipe.network.projector_dim, recipe.network.predictor_dim)
+    model = build_model(recipe)
+    if not recipe.optimise.epochs:
+        return _export(recipe, data, model.encoder, out, _story(recipe, data), {})
     learner = Learner(recipe, model, data)
     watch = Watch(recipe, data, out / "metrics.jsonl", report, advance)
     trainer = _trainer(recipe, out, watch)
@@ -137,29 +135,51 @@ def train(
             trainer.fit(learner, ckpt_path=begin, weights_only=True)
     except SystemExit as error:  # lightning's answer to SIGTERM and to Ctrl-C
         raise TrainingStoppedError from error
-    encoder = out / "encoder"
-    if trainer.is_global_zero:
-        if recipe.network.whiten is not None:
-            _whiten(network, recipe, data)
-        info = EncoderInfo(
-            method=recipe.method,
-            recipe=recipe.name,
-            backbone=network.backbone_name,
-            heads=network.heads,
-            preprocessing=network.preprocessing,
-            training=_story(recipe, data, trainer, watch.seconds),
-            metrics=watch.summary(),
-        )
-        export_encoder(network, encoder, info)
-    return encoder
+    if not trainer.is_global_zero:
+        return out / "encoder"
+    story = _story(recipe, data) | {
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "processes": trainer.world_size,
+        "precision": str(trainer.precision),
+        "device": trainer.strategy.root_device.type,
+        "seconds": watch.seconds,
+    }
+    return _export(recipe, data, model.encoder, out, story, watch.summary())
+
+
+def _export(
+    recipe: Recipe,
+    data: TrainingData,
+    network: EncoderNetwork,
+    out: Path,
+    story: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Path:
+    _whiten(network, recipe, data)
+    info = EncoderInfo(
+        method=recipe.method,
+        recipe=recipe.name,
+        backbone=network.backbone_name,
+        heads=network.heads,
+        preprocessing=network.preprocessing,
+        training=story,
+        metrics=metrics,
+    )
+    export_encoder(network, out / "encoder", info)
+    return out / "encoder"
 
 
 def _whiten(network: EncoderNetwork, recipe: Recipe, data: TrainingData) -> None:
-    rows = data.sample_rows(WHITENING_CROPS)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    embeddings = embed_crops(network.to(device), data.cache.rows(rows), device)
-    weight, bias = fit_whitening(embeddings, recipe.network.whiten or embeddings.shape[1])
-    network.cpu().whiten(recipe.head, torch.from_numpy(weight), torch.from_numpy(bias))
+    wanted = {name: head for name, head in recipe.heads.items() if head.whiten is not None}
+    if wanted:
+        rows = data.sample_rows(WHITENING_CROPS)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        embeddings = embed_crops(network.to(device), data.cache.rows(rows), device)
+        for name, head in wanted.items():
+            fitted = fit_whitening(embeddings[name], head.whiten or 0, head.whiten_power)
+            network.cpu().whiten(name, *map(torch.from_numpy, fitted))
+    network.cpu()
 
 
 def _trainer(recipe: Recipe, out: Path, watch: Watch) -> pl.Trainer:
@@ -207,17 +227,12 @@ def _precision(wanted: str) -> Any:
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
-def _story(recipe: Recipe, data: TrainingData, trainer: pl.Trainer, seconds: float) -> Any:
-    """What encoder.json says about the training: data, seed, machine kind; no paths."""
+def _story(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
+    """What encoder.json says about every encoder, trained or frozen: data and seed; no paths."""
     return {
         "seed": recipe.run.seed,
         "recipe": recipe.model_dump(mode="json"),
         "data": data.describe(),
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "processes": trainer.world_size,
-        "precision": str(trainer.precision),
-        "device": trainer.strategy.root_device.type,
+        "epochs": 0,
         "torch": torch.__version__,
-        "seconds": seconds,
     }

@@ -17,7 +17,7 @@ from training import torchvision_import  # noqa: F401  isort: skip
 import lightning.pytorch as pl
 
 from training.dataset import TrainingData
-from training.monitor import CollapseMonitor, embed_crops, neighbour_score
+from training.monitor import Collapse, CollapseMonitor, embed_crops, neighbour_score
 from training.recipes.schema import Recipe
 
 
@@ -25,8 +25,9 @@ from training.recipes.schema import Recipe
 class EpochReport:
     """One epoch in numbers. ``epoch`` counts finished epochs: 0 is the untrained network.
 
-    ``collapse_ratio`` is the output standard deviation over 1/√d; ``scores`` those of
-    ``monitor.neighbour_score``; ``seconds`` of training so far, over all resumes; ``eta_s`` the
+    ``collapse_ratio`` is the output standard deviation over 1/√d, of the head that spreads least;
+    ``scores`` those of ``monitor.neighbour_score``, under ``<head>.<score>`` where there are two
+    heads; ``seconds`` of training so far, over all resumes; ``eta_s`` the
     seconds left at the pace since the last.
     """
 
@@ -58,7 +59,7 @@ class Watch(pl.Callback):
         self._log = log
         self._report = report
         self._advance = advance
-        self._monitor = CollapseMonitor()
+        self._monitors = {name: CollapseMonitor() for name in recipe.heads}
         self._history: list[dict[str, Any]] = []
         self._loss: Tensor | None = None
         self._steps = 0
@@ -89,7 +90,8 @@ class Watch(pl.Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
         """Collect what the epoch's line needs without waiting for the device."""
-        self._monitor.update(outputs["z"])
+        for name, z in outputs["z"].items():
+            self._monitors[name].update(z)
         loss = outputs["loss"].detach().float()
         self._loss = loss if self._loss is None else self._loss + loss
         self._steps += 1
@@ -130,10 +132,15 @@ class Watch(pl.Callback):
         scores: dict[str, float] = {}
         if trainer.is_global_zero and watched is not None:
             crops = self._data.cache.rows(watched.rows)
-            scores = neighbour_score(
-                embed_crops(module.model.encoder, crops, module.device), watched.views
-            )
-        verdict = self._monitor.finish() if epoch else None
+            embedded = embed_crops(module.model.encoder, crops, module.device)
+            for head, embeddings in embedded.items():
+                prefix = f"{head}." if len(embedded) > 1 else ""
+                found = neighbour_score(embeddings, watched.views)
+                scores |= {prefix + name: score for name, score in found.items()}
+        verdict: Collapse | None = None
+        if epoch:
+            verdicts = [monitor.finish() for monitor in self._monitors.values()]
+            verdict = min(verdicts, key=lambda one: -math.inf if one.collapsed else one.ratio)
         here = time.monotonic() - self._begun
         done = epoch - self._done_before
         line = EpochReport(

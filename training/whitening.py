@@ -1,7 +1,8 @@
-"""PCA whitening of an embedding, fitted on the training crops without any label (ours).
+"""PCA of an embedding, whitened or not, fitted on the training crops without any label (ours).
 
 Pooled features share one large common direction and a few loud ones, so cosines crowd near 1 and
-those directions decide every neighbour. Whitening gives each of the kept directions equal weight.
+those directions decide every neighbour. Whitening gives each of the kept directions equal weight;
+plain PCA only centres and shortens, so that embeddings can be compared at equal dimension.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ FLOOR = 1e-6
 
 
 def fit_whitening(
-    embeddings: NDArray[np.float32], dim: int
+    embeddings: NDArray[np.float32], dim: int, power: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``weight`` (d, D) and ``bias`` (d,) with weight @ y + bias of unit variance per direction.
+    """``weight`` (d, D) and ``bias`` (d,) with weight @ y + bias centred and decorrelated.
 
-    ``embeddings`` (N, D); d is ``dim``, or less where D or N − 1 allow no more. Directions come
-    in order of falling variance, each with its largest entry positive, so the result is unique.
+    A direction of variance v ends with the variance v^(1 − power): 1 for ``power`` = 1
+    (whitening), v for 0 (plain PCA). ``embeddings`` (N, D); d is ``dim``, or less where D or
+    N − 1 allow no more. Directions come in order of falling variance, each with its largest entry
+    positive, so the result is unique.
     """
     y = embeddings.astype(np.float64)
     mean = y.mean(axis=0)
@@ -27,6 +30,6 @@ def fit_whitening(
     variance, directions = np.linalg.eigh((y - mean).T @ (y - mean) / (len(y) - 1))
     variance, directions = variance[::-1][:dim], directions[:, ::-1][:, :dim]
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(dim)])
-    scale = np.sqrt(np.maximum(variance, FLOOR * variance[0]))
+    scale = np.maximum(variance, FLOOR * variance[0]) ** (power / 2)
     weight = (directions * signs / scale).T
     return weight.astype(np.float32), (-weight @ mean).astype(np.float32)

@@ -31,7 +31,7 @@ def crops(count: int, size: int = 16) -> Tensor:
 
 def test_no_augmentation_gives_the_crop_back() -> None:
     batch = crops(4)
-    first, second = Augmenter(NOTHING, 16)(batch, batch, generator())
+    first, second = Augmenter(NOTHING, 16)((batch, batch), generator())
     expected = batch.permute(0, 3, 1, 2) / 255.0
     torch.testing.assert_close(first, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(second, expected, atol=1e-5, rtol=0)
@@ -40,7 +40,7 @@ def test_no_augmentation_gives_the_crop_back() -> None:
 def test_flips_are_shared_by_a_pair() -> None:
     batch = crops(64)
     augment = Augmenter(NOTHING.model_copy(update={"flip": 0.5}), 16)
-    first, second = augment(batch, batch, generator())
+    first, second = augment((batch, batch), generator())
     torch.testing.assert_close(first, second)
     straight = batch.permute(0, 3, 1, 2) / 255.0
     flipped = [(a - b).abs().max() > 0.01 for a, b in zip(first, straight, strict=True)]
@@ -52,7 +52,7 @@ def test_flips_are_shared_by_a_pair() -> None:
 
 def test_pixel_draws_are_independent_between_the_views() -> None:
     batch = crops(32)
-    first, second = Augmenter(AugmentRecipe(jitter=1.0), 16)(batch, batch, generator())
+    first, second = Augmenter(AugmentRecipe(jitter=1.0), 16)((batch, batch), generator())
     different = (first - second).abs().amax(dim=(1, 2, 3)) > 0.01
     assert different.all()
     recipe = AugmentRecipe()
@@ -69,7 +69,7 @@ def test_pixel_draws_are_independent_between_the_views() -> None:
 def test_equal_seeds_give_equal_views() -> None:
     batch = crops(8)
     augment = Augmenter(AugmentRecipe(), 16)
-    once, again = (augment(batch, batch, generator(9)) for _ in range(2))
+    once, again = (augment((batch, batch), generator(9)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
 
 

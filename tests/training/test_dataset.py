@@ -30,8 +30,8 @@ def test_held_out_sequences_never_train(turntables: Path, tmp_path: Path) -> Non
     assert data.watched is not None
     queries = data.watched.rows[data.watched.views.is_query]
     assert len(queries) == 12
-    assert not set(queries.tolist()) & set(data.pairs(0).ravel().tolist())
-    assert len(data.pairs(0)) == 4 * 12  # closed rings: every view has a next one
+    assert not set(queries.tolist()) & set(data.pairs("pose", 0).ravel().tolist())
+    assert len(data.pairs("pose", 0)) == 4 * 12  # closed rings: every view has a next one
 
 
 def test_the_order_follows_from_seed_and_epoch(turntables: Path, tmp_path: Path) -> None:
@@ -40,12 +40,12 @@ def test_the_order_follows_from_seed_and_epoch(turntables: Path, tmp_path: Path)
             chosen = recipe(pairing, f"crop={crop}")
             once = prepare(turntables, tmp_path / "a", chosen)
             again = prepare(turntables, tmp_path / "b", chosen)
-            np.testing.assert_array_equal(once.pairs(3), again.pairs(3))
-            assert not np.array_equal(once.pairs(3), once.pairs(4))
+            np.testing.assert_array_equal(once.pairs("pose", 3), again.pairs("pose", 3))
+            assert not np.array_equal(once.pairs("pose", 3), once.pairs("pose", 4))
 
 
 def test_same_frame_pairs_are_one_crop(turntables: Path, tmp_path: Path) -> None:
-    pairs = prepare(turntables, tmp_path, recipe("same-frame")).pairs(0)
+    pairs = prepare(turntables, tmp_path, recipe("same-frame")).pairs("pose", 0)
     np.testing.assert_array_equal(pairs[:, 0], pairs[:, 1])
 
 

@@ -11,20 +11,21 @@ from training.recipes import load_recipe, recipe_names
 
 
 def test_all_recipes_load_and_name_their_head() -> None:
-    heads = {name: load_recipe(name).head for name in recipe_names()}
+    heads = {name: list(load_recipe(name).heads) for name in recipe_names()}
     for size in ("simsiam", "small"):
-        assert heads[f"{size}-nearby"] == "pose"
-        assert heads[f"{size}-same-frame"] == "pose"
-        assert heads[f"{size}-distant"] == "identity"
+        assert heads[f"{size}-nearby"] == ["pose"]
+        assert heads[f"{size}-same-frame"] == ["pose"]
+        assert heads[f"{size}-distant"] == ["identity"]
+    assert heads["small-joint"] == ["pose", "identity"]
 
 
 def test_the_published_numbers() -> None:
     for pairing in ("nearby", "distant", "same-frame"):
         recipe = load_recipe(f"simsiam-{pairing}")
-        assert recipe.data.pairing == pairing
+        (head,) = recipe.heads.values()
+        assert (head.pairing, head.pool_grid, head.whiten) == (pairing, 1, None)
         assert (recipe.data.fps, recipe.data.delta_s, recipe.data.crop) == (5.0, 0.2, "first")
         assert (recipe.network.backbone, recipe.network.size) == ("resnet50", 224)
-        assert recipe.network.pool_grid == 1
         o = recipe.optimise
         assert (o.batch_size, o.lr, o.momentum, o.weight_decay) == (64, 0.0075, 0.9, 5e-4)
         assert (o.warmup_epochs, o.epochs, o.predictor_constant_lr) == (10, 25, True)
@@ -36,9 +37,11 @@ def test_the_paper_recipes_change_no_default() -> None:
         recipe["augment"]["crop_ratio"] = None  # 4/3 in four digits
         return recipe
 
-    from training.recipes import Recipe
+    from training.recipes.schema import HeadRecipe, Recipe
 
-    default = Recipe(name="x").model_dump(exclude={"name", "about"})
+    default = Recipe(name="x", pose=HeadRecipe(pairing="nearby")).model_dump(
+        exclude={"name", "about"}
+    )
     default["augment"]["crop_ratio"] = None
     assert settings("simsiam-nearby") == default
 
@@ -51,10 +54,13 @@ def test_the_paper_recipes_change_no_default() -> None:
         ("optimizer.lr=1", r"unknown key 'optimizer' in the top level.*\[optimise\]"),
         ("lr=-1", r"optimise\.lr = -1.*greater than 0"),
         ("lr=fast", r"optimise\.lr = 'fast'.*valid number"),
-        ("pairing=near", r"data\.pairing = 'near'.*'nearby', 'distant' or 'same-frame'"),
+        ("pairing=near", r"pose\.pairing = 'near'.*'nearby', 'distant', 'same-frame' or 'triplet'"),
         ("epochs=5", r"warmup_epochs = 10 and epochs = 5"),
         ("augment.crop_scale=[1.0, 0.5]", r"crop_scale = \[1\.0, 0\.5\] must be \[low, high\]"),
         ("monitored_views=1", r"monitored_views = 1.*greater than or equal to 2"),
+        ("pose.method=tcn", "'triplet' and 'tcn' need each other"),
+        ("identity.pool_grid=2", r"identity\.pairing: Field required"),
+        ("own_stages=1", "needs two heads"),
         ("lr", "not key=value"),
         ("name.x=1", "no section"),
     ],
@@ -77,8 +83,11 @@ def test_an_unknown_recipe_names_the_known_ones() -> None:
 
 def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text("[data]\npairing = 'distant'\n")
-    assert load_recipe(str(path)).head == "identity"
+    path.write_text("[identity]\npairing = 'distant'\n")
+    assert list(load_recipe(str(path)).heads) == ["identity"]
+    path.write_text("[data]\nfps = 5\n")
+    with pytest.raises(RecipeError, match=r"neither a \[pose\] nor an \[identity\] section"):
+        load_recipe(str(path))
     path.write_text("[data\n")
     with pytest.raises(RecipeError, match=r"mine\.toml cannot be read"):
         load_recipe(str(path))

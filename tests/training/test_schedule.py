@@ -7,10 +7,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from training.artifact import Preprocessing
 from training.learner import parameter_groups
-from training.methods.simsiam import SimSiam
-from training.networks import EncoderNetwork
+from training.model import build_model
+from training.recipes import load_recipe
 from training.recipes.schema import OptimiseRecipe
 from training.schedule import FLOOR, warmup_cosine
 
@@ -40,8 +39,10 @@ def test_without_warmup_it_begins_at_the_peak_and_never_rises() -> None:
 
 def groups(**options: object) -> list[dict[str, object]]:
     torch.manual_seed(0)
-    encoder = EncoderNetwork("resnet10_w4", {"pose": 1}, Preprocessing(size=32))
-    model = SimSiam(encoder, 16, 4)
+    sizes = ["network.size=32", "network.backbone=resnet10_w4"]
+    model = build_model(
+        load_recipe("simsiam-nearby", [*sizes, "projector_dim=16", "predictor_dim=4"])
+    )
     return parameter_groups(model, OptimiseRecipe.model_validate(options))
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from training.artifact import Preprocessing
 from training.methods.simsiam import SimSiam, simsiam_loss
-from training.networks import EncoderNetwork
+from training.model import Model, build_model
+from training.recipes import load_recipe
 
 
 def naive_loss(h1, h2, z1, z2):  # type: ignore[no-untyped-def]
@@ -50,30 +50,32 @@ def test_no_gradient_reaches_the_targets() -> None:
     assert float(h1.grad.abs().sum()) > 0
 
 
-def tiny_model() -> SimSiam:
+def tiny_model() -> Model:
     torch.manual_seed(0)
-    encoder = EncoderNetwork("resnet10_w4", {"pose": 1}, Preprocessing(size=32))
-    return SimSiam(encoder, projector_dim=16, predictor_dim=4)
+    sizes = ["network.size=32", "network.backbone=resnet10_w4"]
+    dims = ["projector_dim=16", "predictor_dim=4"]
+    return build_model(load_recipe("simsiam-nearby", [*sizes, *dims]))
 
 
 def test_the_two_sides_are_treated_alike() -> None:
     model = tiny_model()
     v1, v2 = torch.rand(2, 6, 3, 32, 32)
-    one, other = (float(model(a, b).loss.detach()) for a, b in ((v1, v2), (v2, v1)))
+    one, other = (
+        float(model({"pose": (a, b)})["pose"].loss.detach()) for a, b in ((v1, v2), (v2, v1))
+    )
     assert one == pytest.approx(other, abs=1e-6)
 
 
 def test_every_parameter_learns() -> None:
     model = tiny_model()
-    model(*torch.rand(2, 6, 3, 32, 32)).loss.backward()
+    model({"pose": tuple(torch.rand(2, 6, 3, 32, 32))})["pose"].loss.backward()
     still = [n for n, p in model.named_parameters() if p.grad is None]
     assert still == []
 
 
 def test_the_released_projector_and_predictor() -> None:
     torch.manual_seed(0)
-    encoder = EncoderNetwork("resnet10_w4", {"pose": 1}, Preprocessing(size=32))
-    model = SimSiam(encoder, projector_dim=2048, predictor_dim=512)
+    model = SimSiam(32, projector_dim=2048, predictor_dim=512)
     layers = [layer for layer in (*model.projector, *model.predictor)]
     shapes = [(m.in_features, m.out_features) for m in layers if isinstance(m, nn.Linear)]
     assert shapes == [(32, 2048), (2048, 2048), (2048, 2048), (2048, 512), (512, 2048)]

@@ -217,11 +217,11 @@ def test_a_batch_too_small_for_batchnorm_is_refused(turntables: Path, tmp_path: 
 def test_a_collapsed_run_says_so_and_can_stop(
     turntables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.methods.simsiam import SimSiam
+    from training.model import Model
 
     # Without BatchNorm's spread: a projector that answers the same for every view.
     monkeypatch.setattr(
-        SimSiam, "embed", lambda self, views: 0.0 * views.mean() + _ones(self, views)
+        Model, "embed", lambda self, views, head: 0.0 * views.mean() + _ones(self, views)
     )
     recipe = tiny("stop_on_collapse=true")
     encoder = run(turntables, tmp_path / "run", recipe)
@@ -234,4 +234,4 @@ def test_a_collapsed_run_says_so_and_can_stop(
 def _ones(model, views):  # type: ignore[no-untyped-def]
     import torch
 
-    return torch.ones(len(views), model.projector[0].in_features)
+    return torch.ones(len(views), model.encoder.pooled_dim("pose"))

@@ -6,12 +6,10 @@ views of a pair; D(a, b) = −cos(a, b); the gradient of D's second argument is 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from training.networks import EncoderNetwork
+from training.methods.objective import Step, projector
 
 
 def simsiam_loss(h1: Tensor, h2: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
@@ -19,20 +17,6 @@ def simsiam_loss(h1: Tensor, h2: Tensor, z1: Tensor, z2: Tensor) -> Tensor:
     first = cosine_similarity(h1.float(), z2.detach().float(), dim=1).mean()
     second = cosine_similarity(h2.float(), z1.detach().float(), dim=1).mean()
     return -0.5 * (first + second)
-
-
-def projector(width_in: int, width: int) -> nn.Sequential:
-    """g: three linear layers with BatchNorm, ReLU after the first two (released code)."""
-    return nn.Sequential(
-        nn.Linear(width_in, width),
-        nn.BatchNorm1d(width),
-        nn.ReLU(inplace=True),
-        nn.Linear(width, width),
-        nn.BatchNorm1d(width),
-        nn.ReLU(inplace=True),
-        nn.Linear(width, width),
-        nn.BatchNorm1d(width),
-    )
 
 
 def predictor(width: int, hidden: int) -> nn.Sequential:
@@ -45,32 +29,15 @@ def predictor(width: int, hidden: int) -> nn.Sequential:
     )
 
 
-class Step(NamedTuple):
-    """What one forward pass of a pair gives: the loss (), projections z₁ and z₂ (N, d)."""
-
-    loss: Tensor
-    z1: Tensor
-    z2: Tensor
-
-
 class SimSiam(nn.Module):
-    """The network under training: an encoder's network with one head, projector and predictor."""
+    """Pulls the two views of a pair together by way of a predictor; needs no negatives."""
 
-    def __init__(self, encoder: EncoderNetwork, projector_dim: int, predictor_dim: int) -> None:
+    def __init__(self, dim: int, projector_dim: int, predictor_dim: int) -> None:
         super().__init__()
-        (self.head,) = encoder.pools
-        self.encoder = encoder
-        self.projector = projector(encoder.heads[self.head].dim, projector_dim)
+        self.projector = projector(dim, projector_dim)
         self.predictor = predictor(projector_dim, predictor_dim)
 
-    def forward(self, v1: Tensor, v2: Tensor) -> Step:
-        """Two batches of views (N, 3, S, S) in [0, 1]; row i of both shows the same thing.
-
-        Each batch passes on its own, so BatchNorm sees one side of the pairs at a time.
-        """
-        z1, z2 = (self.projector(self.embed(v)) for v in (v1, v2))
-        return Step(simsiam_loss(self.predictor(z1), self.predictor(z2), z1, z2), z1, z2)
-
-    def embed(self, views: Tensor) -> Tensor:
-        """y (N, D): the pooled output of the backbone, which becomes the embedding."""
-        return self.encoder.pooled(self.encoder.normalise(views))[self.head]
+    def forward(self, y1: Tensor, y2: Tensor) -> Step:
+        """(N, dim) embeddings of two views each; row i of both shows the same thing."""
+        z1, z2 = self.projector(y1), self.projector(y2)
+        return Step(simsiam_loss(self.predictor(z1), self.predictor(z2), z1, z2), z1)

@@ -82,6 +82,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
     section, dot, leaf = key.rpartition(".")
     if not dot:
         sections = [name for name, keys in field_paths().items() if leaf in keys]
+        if len(sections) > 1:  # a key of both heads means the head that the recipe has
+            sections = [name for name in sections if name in content]
         if len(sections) != 1:
             every = [f"{name}.{k}" if name else k for name, ks in field_paths().items() for k in ks]
             raise RecipeError(f"Unknown recipe key {key!r}.", f"Keys: {', '.join(every)}.")

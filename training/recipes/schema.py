@@ -6,7 +6,7 @@ is silent or differs; ours = neither.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,11 +29,12 @@ class _Strict(BaseModel):
 
 
 class DataRecipe(_Strict):
-    """Which frames are used and which two make a pair."""
+    """Which frames are used, how far apart those of a pair are, and how they are cut."""
 
-    pairing: Literal["nearby", "distant", "same-frame"] = "nearby"  # paper
     fps: Positive = 5.0  # paper: "roughly 5 frames per second"; released code keeps 6
     delta_s: Positive = 0.2  # paper: the next kept frame; one step where frames have no clock
+    negative_s: Positive = 0.4
+    # triplets: the negative is further off than this. released: more than two kept frames
     crop: Literal["first", "own"] = "first"
     # paper and released: "first", the pixel window of the pair's first frame cuts both frames.
     # ours: "own", each view's own box; half the cache, and needs a box in every frame.
@@ -42,20 +43,44 @@ class DataRecipe(_Strict):
     heldout: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1  # paper: 90-10 split along sequences
 
 
+class HeadRecipe(_Strict):
+    """One embedding: which frames make its pairs, by which loss, and how the map becomes it."""
+
+    pairing: Literal["nearby", "distant", "same-frame", "triplet"]  # paper
+    method: Literal["simsiam", "nt-xent", "tcn"] = "simsiam"  # paper
+    temperature: Positive = 0.5  # nt-xent. released: the default; the config's 0.1 is never read
+    triplet_margin: Positive = 0.2  # tcn. released: between projections that are not normalised
+    pool_grid: Annotated[int, Field(ge=1, le=4)] = 1  # paper: global average; above 1 are ours
+    whiten: Count | None = None
+    # ours: PCA of the embedding to so many dimensions, fitted on the training crops;
+    # paper: None, the pooled output as it is
+    whiten_power: Share = 1.0
+    # ours: 1 gives every kept direction equal weight, 0 is plain PCA, between them is between
+    weight: Positive = 1.0  # ours: share in the loss where two heads are trained together
+    hue: Annotated[float, Field(ge=0.0, le=0.5)] | None = None
+    gray: Share | None = None
+    # ours: None takes [augment]'s; colour tells things apart, so identity may trust it more
+
+    @model_validator(mode="after")
+    def _triplets_are_tcn(self) -> Self:
+        if (self.pairing == "triplet") != (self.method == "tcn"):
+            raise ValueError(
+                f"pairing = {self.pairing!r} does not go with method = {self.method!r}: "
+                "'triplet' and 'tcn' need each other"
+            )
+        return self
+
+
 class NetworkRecipe(_Strict):
-    """Backbone, embedding and the two heads that training alone uses."""
+    """Backbone and what of it the heads share; the layers that training alone uses."""
 
     backbone: str = "resnet50"  # paper
     init: Literal["random", "imagenet"] = "random"  # paper
+    own_stages: Annotated[int, Field(ge=0)] = 0
+    # ours: so many of the backbone's last stages are each head's own; 0 shares all of it
     size: Annotated[int, Field(ge=32, le=1024)] = 224  # released: pixels of the square crop
-    pool_grid: Annotated[int, Field(ge=1, le=3)] = 1  # paper: global average; 2 or 3 are ours
-    whiten: Count | None = None
-    # ours: PCA whitening of the embedding to so many dimensions, fitted on the training crops;
-    # paper: None, the pooled output as it is
     projector_dim: Count = 2048  # released
     predictor_dim: Count = 512  # released
-    head: Literal["pose", "identity"] | None = None
-    # ours: None names the head by the pairing: distant gives identity, the others pose
 
 
 class AugmentRecipe(_Strict):
@@ -82,7 +107,10 @@ class OptimiseRecipe(_Strict):
     momentum: Share = 0.9  # released
     weight_decay: Annotated[float, Field(ge=0.0)] = 5e-4  # released
     decay_bn_and_bias: bool = True  # released: the exclusion is computed, then overwritten
-    epochs: Count = 25  # paper: 10 of warm-up and 15 of cosine
+    epochs: Annotated[int, Field(ge=0)] = 25
+    # paper: 10 of warm-up and 15 of cosine. 0 trains nothing: the frozen baselines
+    pairs_per_epoch: Count | None = None
+    # ours: at most so many pairs an epoch, others in each; None takes all
     warmup_epochs: Annotated[int, Field(ge=0)] = 10  # paper
     schedule_epochs: Count | None = None
     # paper: None, the cosine ends with the training. The released code stretches it to 100 epochs
@@ -108,7 +136,8 @@ class Recipe(_Strict):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     about: str = ""
-    method: Literal["simsiam"] = "simsiam"
+    pose: HeadRecipe | None = None
+    identity: HeadRecipe | None = None
     data: DataRecipe = DataRecipe()
     network: NetworkRecipe = NetworkRecipe()
     augment: AugmentRecipe = AugmentRecipe()
@@ -116,14 +145,34 @@ class Recipe(_Strict):
     run: RunRecipe = RunRecipe()
 
     @property
-    def head(self) -> str:
-        """The name of the head this training gives."""
-        return self.network.head or ("identity" if self.data.pairing == "distant" else "pose")
+    def heads(self) -> dict[str, HeadRecipe]:
+        """The heads this training gives, by name."""
+        both = {"pose": self.pose, "identity": self.identity}
+        return {name: head for name, head in both.items() if head is not None}
+
+    @property
+    def method(self) -> str:
+        """The losses in use, or ``frozen`` where nothing is trained."""
+        if not self.optimise.epochs:
+            return "frozen"
+        return "+".join(sorted({head.method for head in self.heads.values()}))
+
+    @model_validator(mode="after")
+    def _has_a_head(self) -> Self:
+        if not self.heads:
+            raise ValueError("it has neither a [pose] nor an [identity] section")
+        if self.network.own_stages and len(self.heads) < 2:
+            raise ValueError(
+                f"network.own_stages = {self.network.own_stages} needs two heads to tell apart"
+            )
+        return self
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:
         span = self.optimise.schedule_epochs or self.optimise.epochs
-        if self.optimise.warmup_epochs > span or self.optimise.epochs > span:
+        if self.optimise.epochs and (
+            self.optimise.warmup_epochs > span or self.optimise.epochs > span
+        ):
             raise ValueError(
                 f"warmup_epochs = {self.optimise.warmup_epochs} and epochs = "
                 f"{self.optimise.epochs} must fit into the schedule of {span} epochs"
@@ -135,9 +184,10 @@ def field_paths() -> dict[str, list[str]]:
     """Every key a recipe may have, by section; top-level keys under the empty name."""
     paths: dict[str, list[str]] = {"": []}
     for name, field in Recipe.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            paths[name] = list(kind.model_fields)
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if section is not None:
+            paths[name] = list(section.model_fields)
         else:
             paths[""].append(name)
     return paths
