@@ -1,15 +1,26 @@
-"""What neighbours tell: the query's 9-DoF box, and which known instance it is."""
+"""What neighbours tell: a 9-DoF box, which known instance it is, which action a clip shows."""
 
-from index.answers.box9 import FittedBox, FittedNeighbour, PoseAnswer, PoseQuery, answer_pose
+from index.answers.action import ActionAnswer, ActionShare, ClipMatch, FrameVote, answer_action
+from index.answers.box9 import FittedNeighbour, PoseAnswer, answer_pose
+from index.answers.consensus import Consensus, Symmetry
+from index.answers.fitted_box import FittedBox
+from index.answers.pose_query import PoseQuery
 from index.answers.reid import InstanceMatch, ReidAnswer, answer_reid
 
 __all__ = [
+    "ActionAnswer",
+    "ActionShare",
+    "ClipMatch",
+    "Consensus",
     "FittedBox",
     "FittedNeighbour",
+    "FrameVote",
     "InstanceMatch",
     "PoseAnswer",
     "PoseQuery",
     "ReidAnswer",
+    "Symmetry",
+    "answer_action",
     "answer_pose",
     "answer_reid",
 ]

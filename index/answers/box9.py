@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.answers.consensus import DEFAULTS, Consensus, answer_consensus
+from index.answers.fitted_box import FittedBox
+from index.answers.pose_query import PoseQuery, camera_of, checked
 from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
-from index.geometry import (
-    REASONS,
-    FittedBoxes,
-    QueryView,
-    ReferenceViews,
-    box_vertices,
-    fit_boxes,
-    project,
-)
+from index.geometry import REASONS, FittedBoxes, QueryView, ReferenceViews, fit_boxes
 from index.store.stored_view import StoredView
 from training.data.records import Array, Camera, Plane
-from training.errors import QueryError
-
-ASSUMED_FOV_DEG = 60.0
-"""Field of view across the longer image side where no camera is given (ours; the phones of
-Objectron see about 63°)."""
 
 UNKNOWN = np.full(3, np.nan)
 """How the fit is told that a neighbour's ground is not known."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PoseQuery:
-    """A crop whose box is asked for: ``bbox_xyxy`` (4,) pixels in an image of (width, height).
-
-    ``camera`` must be of that very image size; ``plane`` is the ground in the camera frame.
-    """
-
-    bbox_xyxy: Array
-    image_size: tuple[int, int]
-    camera: Camera | None = None
-    plane: Plane | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedBox:
-    """A box in the query's camera frame: ``rotation`` (3, 3), ``translation`` (3,) and ``scale``
-    (3,) in metres; ``vertices`` (9, 3) metres and ``vertices_px`` (9, 2) pixels as UNIT_BOX."""
-
-    rotation: Array
-    translation: Array
-    scale: Array
-    vertices: Array
-    vertices_px: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +33,14 @@ class FittedNeighbour:
 class PoseAnswer:
     """Neighbours best first. ``best`` is the position of the first that was fitted, or None.
 
-    ``camera`` is the one used, given or assumed; ``assumptions`` lists in full sentences
-    everything that was not given; ``note`` says where another head answered.
+    ``consensus`` is what they say together; it asks at least ``DEFAULTS.neighbours`` of them,
+    however few are shown. ``camera`` is the one used, given or assumed; ``assumptions`` lists in
+    full sentences everything that was not given; ``note`` says where another head answered.
     """
 
     neighbours: tuple[FittedNeighbour, ...]
     best: int | None
+    consensus: Consensus
     camera: Camera
     head: str
     assumptions: tuple[str, ...]
@@ -100,23 +66,32 @@ def answer_pose(
     names. Raises QueryError if bbox, camera or plane make no sense.
     """
     head, note = gallery.resolve_head(head)
-    camera, assumptions = _camera(_checked(query))
-    neighbours = gallery.search(embedding, head, k, filters)[0]
-    fitted, more = fit_neighbours(neighbours, replace(query, camera=camera))
-    best = next((i for i, found in enumerate(fitted) if found.box is not None), None)
-    return PoseAnswer(fitted, best, camera, head, (*assumptions, *more), note)
+    camera, assumptions = camera_of(checked(query))
+    neighbours = gallery.search(embedding, head, max(k, DEFAULTS.neighbours), filters)[0]
+    fitted = fit_neighbours(neighbours, replace(query, camera=camera))
+    asked = fitted[: DEFAULTS.neighbours]
+    consensus = answer_consensus(
+        [found.box for found in asked],
+        np.array([found.neighbour.similarity for found in asked]),
+        np.asarray(query.bbox_xyxy, dtype=np.float64),
+        camera,
+    )
+    shown = fitted[:k]
+    assumptions = (*assumptions, *_plane_assumptions(query.plane, shown))
+    best = next((i for i, found in enumerate(shown) if found.box is not None), None)
+    members = tuple(i for i in consensus.members if i < k)
+    consensus = replace(consensus, members=members)
+    return PoseAnswer(shown, best, consensus, camera, head, assumptions, note)
 
 
-def fit_neighbours(
-    neighbours: list[Neighbour], query: PoseQuery
-) -> tuple[tuple[FittedNeighbour, ...], tuple[str, ...]]:
-    """Every neighbour's box in the query, whose camera is known; and what had to be assumed."""
+def fit_neighbours(neighbours: list[Neighbour], query: PoseQuery) -> tuple[FittedNeighbour, ...]:
+    """Every neighbour's box in the query, whose camera is known."""
     assert query.camera is not None
     lacks = [_lack(neighbour.view) for neighbour in neighbours]
     usable = [n for n, lack in zip(neighbours, lacks, strict=True) if lack is None]
     if not usable:
         pairs = zip(neighbours, lacks, strict=True)
-        return tuple(FittedNeighbour(n, None, lack) for n, lack in pairs), ()
+        return tuple(FittedNeighbour(n, None, lack) for n, lack in pairs)
     plane = query.plane
     fits = fit_boxes(
         QueryView(
@@ -133,65 +108,18 @@ def fit_neighbours(
     for neighbour, lack in zip(neighbours, lacks, strict=True):
         box, reason = (None, lack) if lack is not None else next(boxes)
         fitted.append(FittedNeighbour(neighbour, box, reason))
-    return tuple(fitted), _plane_assumptions(plane, [neighbour.view for neighbour in usable])
+    return tuple(fitted)
 
 
-def _checked(query: PoseQuery) -> PoseQuery:
-    box = np.asarray(query.bbox_xyxy, dtype=np.float64)
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
-        raise QueryError(
-            f"The bbox {box.tolist()} is no box.", "Give [x_min, y_min, x_max, y_max] in pixels."
-        )
-    width, height = query.image_size
-    if (box[:2] >= (width - 0.5, height - 0.5)).any() or (box[2:] <= -0.5).any():
-        raise QueryError(
-            f"The bbox {box.tolist()} lies outside the image of {width} × {height} pixels.",
-            "Give a box that touches the image.",
-        )
-    camera = query.camera
-    if camera is not None:
-        if (camera.width, camera.height) != (width, height):
-            raise QueryError(
-                f"The camera is of a {camera.width} × {camera.height} image, "
-                f"the image is {width} × {height}.",
-                "Scale the intrinsics to the image.",
-            )
-        if not np.isfinite(camera.matrix).all() or camera.fx <= 0 or camera.fy <= 0:
-            raise QueryError(
-                f"The focal lengths {camera.fx}, {camera.fy} are not positive numbers.",
-                "Give fx and fy in pixels.",
-            )
-    if query.plane is not None:
-        normal, center = np.asarray(query.plane.normal), np.asarray(query.plane.center)
-        if not (np.isfinite(normal).all() and np.isfinite(center).all() and normal.any()):
-            raise QueryError(
-                f"The plane with normal {normal.tolist()} is no plane.",
-                "Give a point in metres and a normal that is not zero, in the camera frame.",
-            )
-    return query
-
-
-def _camera(query: PoseQuery) -> tuple[Camera, tuple[str, ...]]:
-    if query.camera is not None:
-        return query.camera, ()
-    width, height = query.image_size
-    focal = max(width, height) / 2 / math.tan(math.radians(ASSUMED_FOV_DEG / 2))
-    camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
-    return camera, (
-        f"No camera was given: a {ASSUMED_FOV_DEG:.0f}° field of view across the longer image "
-        f"side was assumed (focal length {focal:.0f} px, principal point in the middle); a wrong "
-        "focal length scales depth and size.",
-    )
-
-
-def _plane_assumptions(plane: Plane | None, views: list[StoredView]) -> tuple[str, ...]:
+def _plane_assumptions(plane: Plane | None, shown: tuple[FittedNeighbour, ...]) -> tuple[str, ...]:
+    views = [found.neighbour.view for found in shown if _lack(found.neighbour.view) is None]
     placed = (
         "keeps its annotated size in metres and its pose towards the viewing ray, and was placed "
         "where it fills the crop"
     )
-    if plane is None:
-        return (f"No ground plane was given: each neighbour's box {placed}.",)
     without = sum(view.plane is None for view in views)
+    if plane is None and views:
+        return (f"No ground plane was given: each neighbour's box {placed}.",)
     if without:
         return (
             f"{without} of {len(views)} neighbours have no annotated ground plane: such a box "
@@ -236,13 +164,11 @@ def _unit(normal: Array) -> Array:
 
 
 def _boxes(fits: FittedBoxes, camera: Camera) -> list[tuple[FittedBox | None, str | None]]:
-    vertices = box_vertices(fits.rotation, fits.translation, fits.scale)
     found: list[tuple[FittedBox | None, str | None]] = []
     for i, ok in enumerate(fits.ok):
-        if not ok:
+        if ok:
+            box = FittedBox.seen_by(camera, fits.rotation[i], fits.translation[i], fits.scale[i])
+            found.append((box, None))
+        else:
             found.append((None, REASONS[int(fits.reason[i])]))
-            continue
-        pixels = project(camera.matrix, vertices[i])
-        box = FittedBox(fits.rotation[i], fits.translation[i], fits.scale[i], vertices[i], pixels)
-        found.append((box, None))
     return found

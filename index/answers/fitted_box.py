@@ -1,0 +1,28 @@
+"""A 9-DoF box in the query's camera frame, with its corners in metres and in pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from index.geometry import box_vertices, project
+from training.data.records import Array, Camera
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedBox:
+    """A box in the query's camera frame: ``rotation`` (3, 3), ``translation`` (3,) and ``scale``
+    (3,) in metres; ``vertices`` (9, 3) metres and ``vertices_px`` (9, 2) pixels as UNIT_BOX."""
+
+    rotation: Array
+    translation: Array
+    scale: Array
+    vertices: Array
+    vertices_px: Array
+
+    @classmethod
+    def seen_by(
+        cls, camera: Camera, rotation: Array, translation: Array, scale: Array
+    ) -> FittedBox:
+        """The box as ``camera`` shows it."""
+        vertices = box_vertices(rotation, translation, scale)
+        return cls(rotation, translation, scale, vertices, project(camera.matrix, vertices))
