@@ -1,4 +1,7 @@
-"""A protocol's figures as tables for people, beside what others published."""
+"""A protocol's figures as tables for people, beside what others published.
+
+``grids`` and ``notes`` say what is shown; the terminal (``show``) and the report draw the same.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Any
 
 from rich.columns import Columns
 from rich.console import Console
-from rich.table import Table
 
 from index.evaluation import paper
+from index.evaluation.grid import Column, Grid, number, rich_table
 from index.evaluation.objectron import SYMMETRIC_CATEGORIES
 
 Figures = Mapping[str, Any]
@@ -18,8 +21,8 @@ Figures = Mapping[str, Any]
 def show(console: Console, protocol: str, figures: Figures) -> None:
     """Prints the tables of one protocol; ``figures`` is the object that ``--json`` prints."""
     # Side by side where the terminal is wide enough.
-    console.print(Columns(TABLES[protocol](figures)))
-    for text in _objectron_notes(figures) if protocol == "objectron" else []:
+    console.print(Columns([rich_table(grid) for grid in grids(protocol, figures)]))
+    for text in notes(protocol, figures):
         console.print(text, style="dim")
     encoder, dataset = figures["encoder"], figures["dataset"]
     heads = ", ".join(f"{use}: {head}" for use, head in encoder["heads_used"].items())
@@ -36,73 +39,83 @@ def show(console: Console, protocol: str, figures: Figures) -> None:
     console.print(f"{figures['seconds']:.1f} s")
 
 
-def _eth80(figures: Figures) -> list[Table]:
-    table = _table("ETH-80", "embedding", "azimuth error °", "share ≤ 22.5°", "re-ID mAP")
-    table.add_row(
+def grids(protocol: str, figures: Figures) -> list[Grid]:
+    """The tables of one protocol."""
+    return TABLES[protocol](figures)
+
+
+def notes(protocol: str, figures: Figures) -> list[str]:
+    """What must be known to read the tables; full sentences."""
+    return NOTES[protocol](figures) if protocol in NOTES else []
+
+
+def _eth80(figures: Figures) -> list[Grid]:
+    table = Grid.of("ETH-80", "embedding", "azimuth error °", "share ≤ 22.5°", "re-ID mAP")
+    table.add(
         "this encoder",
-        _number(figures["azimuth_error_mean_deg"], 1),
-        _number(figures["share_within_22_5_deg"]),
-        _number(figures["reid_map"]),
-        style="bold",
+        number(figures["azimuth_error_mean_deg"], 1),
+        number(figures["share_within_22_5_deg"]),
+        number(figures["reid_map"]),
+        style="own",
     )
     for name, (error, share, reid) in paper.ETH80_BASELINES.items():
-        table.add_row(name, _number(error, 1), _number(share), _number(reid))
-    parts = _table("by category", "category", "azimuth error °", "re-ID mAP")
+        table.add(name, number(error, 1), number(share), number(reid))
+    parts = Grid.of("by category", "category", "azimuth error °", "re-ID mAP")
     for name, error in figures["azimuth_error_mean_deg_by_category"].items():
         reid = figures["reid_map_by_category"].get(name)
-        parts.add_row(name, _number(error, 1), _number(reid))
+        parts.add(name, number(error, 1), number(reid))
     return [table, parts]
 
 
-def _coil100(figures: Figures) -> list[Table]:
-    table = _table("COIL-100", "embedding", "re-ID mAP", "rank-1", "azimuth error °")
+def _coil100(figures: Figures) -> list[Grid]:
+    table = Grid.of("COIL-100", "embedding", "re-ID mAP", "rank-1", "azimuth error °")
     without = figures["without_barely_changing"]
     objects = ", ".join(map(str, figures["barely_changing_objects"]))
     for name, scores in (
         ("this encoder", figures),
         (f"… without objects {objects}", without),
     ):
-        table.add_row(
+        table.add(
             name,
-            _number(scores["reid_map"]),
-            _number(scores["rank1"]),
-            _number(scores["azimuth_error_mean_deg"], 1),
-            style="bold",
+            number(scores["reid_map"]),
+            number(scores["rank1"]),
+            number(scores["azimuth_error_mean_deg"], 1),
+            style="own",
         )
     for name, (reid, error) in paper.COIL100_BASELINES.items():
-        table.add_row(name, _number(reid), "", _number(error, 1))
+        table.add(name, number(reid), "", number(error, 1))
     return [table]
 
 
-def _reid(figures: Figures) -> list[Table]:
-    table = _table("re-identification", "gallery", "re-ID mAP", "rank-1", "class accuracy")
-    table.add_row(
+def _reid(figures: Figures) -> list[Grid]:
+    table = Grid.of("re-identification", "gallery", "re-ID mAP", "rank-1", "class accuracy")
+    table.add(
         "all other frames",
-        _number(figures["reid_map"]),
-        _number(figures["rank1"]),
-        _number(figures["class_accuracy"]),
+        number(figures["reid_map"]),
+        number(figures["rank1"]),
+        number(figures["class_accuracy"]),
     )
     apart = figures["without_own_sequence"] or {"reid_map": None, "rank1": None}
-    table.add_row(
+    table.add(
         "other sequences",
-        _number(apart["reid_map"]),
-        _number(apart["rank1"]),
-        _number(figures["class_accuracy_other_sequences"]),
+        number(apart["reid_map"]),
+        number(apart["rank1"]),
+        number(figures["class_accuracy_other_sequences"]),
     )
     return [table]
 
 
-def _objectron(figures: Figures) -> list[Table]:
-    second = _table("Table 2", "embedding", "class accuracy", "hit rate", "re-ID mAP")
-    second.add_row(
+def _objectron(figures: Figures) -> list[Grid]:
+    second = Grid.of("Table 2", "embedding", "class accuracy", "hit rate", "re-ID mAP")
+    second.add(
         "this encoder",
-        _number(figures["class_accuracy"]),
-        _number(figures["hit_rate"]["nearest_neighbour"]["mean"]),
-        _number(figures["reid_map"]),
-        style="bold",
+        number(figures["class_accuracy"]),
+        number(figures["hit_rate"]["nearest_neighbour"]["mean"]),
+        number(figures["reid_map"]),
+        style="own",
     )
     for name, printed_row in paper.TABLE_2.items():
-        second.add_row(f"paper: {name}", *(_number(value) for value in printed_row), style="dim")
+        second.add(f"paper: {name}", *(number(value) for value in printed_row), style="paper")
     return [*(_hits(figures, title, rows) for title, rows in HIT_TABLES.items()), second]
 
 
@@ -127,7 +140,7 @@ HIT_TABLES: dict[str, dict[str, str]] = {
 TURNED = "turned"
 
 
-def _hits(figures: Figures, title: str, rows: Mapping[str, str]) -> Table:
+def _hits(figures: Figures, title: str, rows: Mapping[str, str]) -> Grid:
     """Share of hits by category, each column followed by the paper's where it has one."""
     hits: Mapping[str, Mapping[str, float | None]] = figures["hit_rate"]
     asked = {**figures["n_queries_by_category"], "mean": figures["n_queries"]}
@@ -135,20 +148,20 @@ def _hits(figures: Figures, title: str, rows: Mapping[str, str]) -> Table:
         row: dict(zip((*paper.CATEGORIES, "mean"), paper.TABLE_1[name], strict=True))
         for row, name in paper.TABLE_1_COUNTERPARTS.items()
     }
-    table = _table(title, "category", "queries")
+    table = Grid.of(title, "category", "queries")
     for heading, row in rows.items():
-        table.add_column(heading, justify="right")
+        table.columns.append(Column(heading))
         if row in printed:
-            table.add_column("paper", justify="right", style="dim")
+            table.columns.append(Column("paper", style="paper"))
 
     def add(category: str, turned: bool, end: bool = False) -> None:
         cells = []
         for row in rows.values():
-            cells.append(_number(hits[row + "_symmetric" * turned][category]))
+            cells.append(number(hits[row + "_symmetric" * turned][category]))
             if row in printed:
-                cells.append("" if turned else _number(printed[row].get(category)))
+                cells.append("" if turned else number(printed[row].get(category)))
         name = f"{category} {TURNED}" if turned else category
-        table.add_row(name, str(asked[category]), *cells, end_section=end)
+        table.add(name, str(asked[category]), *cells, ends_section=end)
 
     categories = [name for name in hits["nearest_neighbour"] if name != "mean"]
     for category in categories:
@@ -173,21 +186,11 @@ def _objectron_notes(figures: Figures) -> list[str]:
     return notes
 
 
-TABLES: dict[str, Callable[[Figures], list[Table]]] = {
+TABLES: dict[str, Callable[[Figures], list[Grid]]] = {
     "eth80": _eth80,
     "coil100": _coil100,
     "reid": _reid,
     "objectron": _objectron,
 }
 
-
-def _table(title: str, first: str, *numbers: str) -> Table:
-    table = Table(title=title)
-    table.add_column(first)
-    for heading in numbers:
-        table.add_column(heading, justify="right")
-    return table
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+NOTES: dict[str, Callable[[Figures], list[str]]] = {"objectron": _objectron_notes}
