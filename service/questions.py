@@ -9,24 +9,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from index.answers import FittedBox, PoseQuery, answer_pose, answer_reid
+from index.answers import PoseQuery, answer_pose, answer_reid
 from index.search import Filters
 from service.forms import Question
 from service.images import check_image, decode
-from service.schemas.answers import (
-    Box,
-    IndexRef,
-    InstanceMatch,
-    MatchedView,
-    PoseAnswer,
-    PoseNeighbour,
-    QueryOut,
-    ReidAnswer,
-)
+from service.schemas.answers import IndexRef, PoseAnswer, QueryOut, Recognised, ReidAnswer
 from service.schemas.query import BoxXyxy, QueryRequest, check_bbox
 from service.serving import ServedIndex
 from service.settings import Settings
-from service.shapes import camera_out, plane_out, view_ref
+from service.shapes import box_out, camera_out, neighbour_out, plane_out, recognised
 from training.data.records import Camera, ImageRGB, Plane
 
 NO_NEIGHBOUR = "no view of the index passes the filters"
@@ -69,9 +60,10 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
             query.k,
             _filters(query),
         )
+    reid = _recognise(served, embeddings, query, "reid", watch) if query.reid else None
     best = answer.best_box
     return PoseAnswer(
-        index=IndexRef(name=served.gallery.name, version=served.gallery.version),
+        index=_index(served),
         head=answer.head,
         query=QueryOut(
             bbox=bbox,
@@ -85,17 +77,10 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
             *answer.assumptions,
             *([answer.note] if answer.note else []),
         ],
-        neighbours=[
-            PoseNeighbour(
-                view=view_ref(found.neighbour.view),
-                similarity=found.neighbour.similarity,
-                box=None if found.box is None else _box(found.box),
-                reason=None if found.box is not None else found.reason,
-            )
-            for found in answer.neighbours
-        ],
-        box=None if best is None else _box(best),
+        neighbours=[neighbour_out(found) for found in answer.neighbours],
+        box=box_out(best),
         reason=None if best is not None else (NO_BOX if answer.neighbours else NO_NEIGHBOUR),
+        reid=reid,
         timings_ms=watch.read(),
     )
 
@@ -105,31 +90,32 @@ def search_reid(served: ServedIndex, question: Question, settings: Settings) -> 
     watch, query = Stopwatch(), question.query
     image, bbox = _see(question, settings, watch)
     embeddings = _encode(served, image, bbox, watch)
-    head, _ = served.gallery.resolve_head("identity")
-    with watch.step("search"):
-        answer = answer_reid(served.gallery, embeddings[head], query.k, _filters(query))
+    found = _recognise(served, embeddings, query, "search", watch)
     return ReidAnswer(
-        index=IndexRef(name=served.gallery.name, version=served.gallery.version),
-        head=answer.head,
-        note=answer.note,
+        head=found.head,
+        note=found.note,
+        matches=found.matches,
+        index=_index(served),
         query_bbox=bbox,
         assumptions=_crop_assumption(query),
-        matches=[
-            InstanceMatch(
-                dataset=match.dataset,
-                instance=match.instance,
-                category=match.category,
-                similarity=match.similarity,
-                count=match.count,
-                views=[
-                    MatchedView(view=view_ref(found.view), similarity=found.similarity)
-                    for found in match.views
-                ],
-            )
-            for match in answer.matches
-        ],
         timings_ms=watch.read(),
     )
+
+
+def _recognise(
+    served: ServedIndex,
+    embeddings: dict[str, np.ndarray],
+    query: QueryRequest,
+    step: str,
+    watch: Stopwatch,
+) -> Recognised:
+    head, _ = served.gallery.resolve_head("identity")
+    with watch.step(step):
+        return recognised(answer_reid(served.gallery, embeddings[head], query.k, _filters(query)))
+
+
+def _index(served: ServedIndex) -> IndexRef:
+    return IndexRef(name=served.gallery.name, version=served.gallery.version)
 
 
 def _see(question: Question, settings: Settings, watch: Stopwatch) -> tuple[ImageRGB, BoxXyxy]:
@@ -172,13 +158,3 @@ def _plane(query: QueryRequest) -> Plane | None:
 def _filters(query: QueryRequest) -> Filters:
     chosen = query.filters.model_dump(exclude_none=True)
     return Filters(**chosen)
-
-
-def _box(box: FittedBox) -> Box:
-    return Box(
-        rotation=box.rotation.tolist(),
-        translation_m=box.translation.tolist(),
-        scale_m=box.scale.tolist(),
-        vertices_m=box.vertices.tolist(),
-        vertices_px=box.vertices_px.tolist(),
-    )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from service.schemas.catalog import Sample
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-KEYS = ("bbox", "camera", "plane", "k", "index", "filters")
+KEYS = ("bbox", "camera", "plane", "k", "reid", "index", "filters")
 CAMERA_KEYS = ("fx", "fy", "cx", "cy")
 
 

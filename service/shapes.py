@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from index.answers import FittedBox, FittedNeighbour, InstanceMatch, ReidAnswer
 from index.search import StoredView
-from service.schemas.answers import CameraOut, PlaneOut, ViewRef
+from service.schemas import answers
+from service.schemas.answers import (
+    Box,
+    CameraOut,
+    MatchedView,
+    PlaneOut,
+    PoseNeighbour,
+    Recognised,
+    ViewRef,
+)
 from service.schemas.catalog import StoredBox, ViewOut
 from training.data.records import Camera, Plane
 
@@ -57,3 +67,49 @@ def camera_out(camera: Camera) -> CameraOut:
 def plane_out(plane: Plane) -> PlaneOut:
     """A ground plane in JSON's shape."""
     return PlaneOut(center=tuple(plane.center.tolist()), normal=tuple(plane.normal.tolist()))
+
+
+def box_out(box: FittedBox | None) -> Box | None:
+    """A fitted box in JSON's shape."""
+    if box is None:
+        return None
+    return Box(
+        rotation=box.rotation.tolist(),
+        translation_m=box.translation.tolist(),
+        scale_m=box.scale.tolist(),
+        vertices_m=box.vertices.tolist(),
+        vertices_px=box.vertices_px.tolist(),
+    )
+
+
+def neighbour_out(found: FittedNeighbour) -> PoseNeighbour:
+    """A neighbour with its box, or why it has none."""
+    return PoseNeighbour(
+        view=view_ref(found.neighbour.view),
+        similarity=found.neighbour.similarity,
+        box=box_out(found.box),
+        reason=None if found.box is not None else found.reason,
+    )
+
+
+def recognised(answer: ReidAnswer) -> Recognised:
+    """The instances of a re-ID answer."""
+    return Recognised(
+        head=answer.head,
+        note=answer.note,
+        matches=[_match_out(match) for match in answer.matches],
+    )
+
+
+def _match_out(match: InstanceMatch) -> answers.InstanceMatch:
+    return answers.InstanceMatch(
+        dataset=match.dataset,
+        instance=match.instance,
+        category=match.category,
+        similarity=match.similarity,
+        count=match.count,
+        views=[
+            MatchedView(view=view_ref(found.view), similarity=found.similarity)
+            for found in match.views
+        ],
+    )

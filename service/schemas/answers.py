@@ -83,19 +83,6 @@ class QueryOut(BaseModel):
     )
 
 
-class PoseAnswer(BaseModel):
-    """The nearest annotated views and the 9-DoF boxes that follow from them."""
-
-    index: IndexRef
-    head: str = Field(description="The embedding that was compared.")
-    query: QueryOut
-    assumptions: list[str] = Field(description="What was assumed because it was not given.")
-    neighbours: list[PoseNeighbour] = Field(description="Best first.")
-    box: Box | None = Field(description="The box of the best neighbour that has one.")
-    reason: str | None = Field(description="Why there is no box; null where there is one.")
-    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")
-
-
 class MatchedView(BaseModel):
     """A view of a matched instance."""
 
@@ -114,15 +101,37 @@ class InstanceMatch(BaseModel):
     views: list[MatchedView] = Field(description="Its nearest views, at most 5, best first.")
 
 
-class ReidAnswer(BaseModel):
-    """Which known instances the crop may be."""
+class Recognised(BaseModel):
+    """The known instances that look most like the crop."""
 
-    index: IndexRef
     head: str = Field(description="The embedding that was compared.")
     note: str | None = Field(
         description="Says so where another head than `identity` had to answer."
     )
+    matches: list[InstanceMatch] = Field(description="At most k instances, best first.")
+
+
+class PoseAnswer(BaseModel):
+    """The nearest annotated views and the 9-DoF boxes that follow from them."""
+
+    index: IndexRef
+    head: str = Field(description="The embedding that was compared.")
+    query: QueryOut
+    assumptions: list[str] = Field(description="What was assumed because it was not given.")
+    neighbours: list[PoseNeighbour] = Field(description="Best first.")
+    box: Box | None = Field(description="The box of the best neighbour that has one.")
+    reason: str | None = Field(description="Why there is no box; null where there is one.")
+    reid: Recognised | None = Field(
+        description="Known instances the crop may be, from the same forward pass; null unless "
+        "the request has `reid: true`."
+    )
+    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")
+
+
+class ReidAnswer(Recognised):
+    """Which known instances the crop may be."""
+
+    index: IndexRef
     query_bbox: BoxXyxy = Field(description="The crop in pixels of the upright image.")
     assumptions: list[str] = Field(description="What was assumed because it was not given.")
-    matches: list[InstanceMatch] = Field(description="At most k instances, best first.")
     timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")

@@ -93,6 +93,11 @@ class QueryRequest(Strict):
         description="Neighbours (/pose/estimate) or instances (/reid/search) wanted, up to the "
         "server's POSEBANK_MAX_K.",
     )
+    reid: bool = Field(
+        default=False,
+        description="Whether /pose/estimate also answers what /reid/search does, from the same "
+        "forward pass. /reid/search takes it and does not need it.",
+    )
     index: Name | None = Field(
         default=None, description="Name of the index asked. Left out: the server's default."
     )

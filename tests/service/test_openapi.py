@@ -47,7 +47,7 @@ def rounded(value: Any) -> Any:
 def real_examples(live: Live) -> dict[str, Any]:
     """An answer of the toy gallery for every route that answers in JSON."""
     query = make_query()
-    request = {**query.request, "k": 1}
+    request = {**query.request, "k": 1, "reid": True}
     pose = live.ask("/pose/estimate", query.jpeg, request).json()
     view = pose["neighbours"][0]["view"]["id"]
     sample = {
