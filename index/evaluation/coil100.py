@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.embeddings import EmbeddedViews
+from index.evaluation.material import Angles, Material
 from index.evaluation.metrics import azimuth_error_deg, mean_or_none, median_or_none
 from index.evaluation.neighbours import Rows, nearest
 from index.evaluation.reid import same_label, score_reid
@@ -58,12 +59,13 @@ def evaluate_coil100(
     identity_head: str,
     max_queries: int | None = None,
     seed: int = 0,
+    material: Material | None = None,
 ) -> Coil100Result:
     """Both parts of the protocol; views carry the attribute ``azimuth_deg``.
 
     Raises DataError where no view has one of the query angles.
     """
-    everything = _scores(embedded, pose_head, identity_head, max_queries, seed)
+    everything = _scores(embedded, pose_head, identity_head, max_queries, seed, material)
     barely = np.isin(_object_numbers(embedded.table.instance), BARELY_CHANGING_OBJECTS)
     lively = _scores(embedded.take(~barely), pose_head, identity_head, max_queries, seed)
     return Coil100Result(
@@ -75,7 +77,12 @@ def evaluate_coil100(
 
 
 def _scores(
-    embedded: EmbeddedViews, pose_head: str, identity_head: str, max_queries: int | None, seed: int
+    embedded: EmbeddedViews,
+    pose_head: str,
+    identity_head: str,
+    max_queries: int | None,
+    seed: int,
+    material: Material | None = None,
 ) -> Coil100Scores:
     rng = np.random.default_rng(seed)
     table = embedded.table
@@ -87,8 +94,11 @@ def _scores(
         apart = azimuth_error_deg(azimuth[queries[rows], None], azimuth[None, :])
         return ~(same_object(rows) & (apart <= REMOVED_WITHIN_DEG))
 
-    reid = score_reid(table, embedded.vectors[identity_head], queries, out_of_reach)
-    error = _azimuth_errors(embedded, embedded.vectors[pose_head], azimuth, max_queries, rng)
+    reid = score_reid(table, embedded.vectors[identity_head], queries, out_of_reach, material)
+    angles = _angles(embedded, embedded.vectors[pose_head], azimuth, max_queries, rng)
+    error = angles.error_deg
+    if material is not None:
+        material.angles = angles
     return Coil100Scores(
         reid_map=reid.reid_map,
         rank1=reid.rank1,
@@ -99,13 +109,13 @@ def _scores(
     )
 
 
-def _azimuth_errors(
+def _angles(
     embedded: EmbeddedViews,
     vectors: NDArray[np.float32],
     azimuth: NDArray[np.float64],
     max_queries: int | None,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> Angles:
     between = np.flatnonzero(azimuth % GALLERY_STEP_DEG == GALLERY_STEP_DEG / 2)
     if not len(between):
         raise DataError(
@@ -116,7 +126,8 @@ def _azimuth_errors(
     in_gallery = azimuth % GALLERY_STEP_DEG == 0
     same_object = same_label(embedded.table.instance, queries)
     best = nearest(vectors[queries], vectors, lambda rows: same_object(rows) & in_gallery)
-    return np.where(best >= 0, azimuth_error_deg(azimuth[queries], azimuth[best]), np.nan)
+    error = np.where(best >= 0, azimuth_error_deg(azimuth[queries], azimuth[best]), np.nan)
+    return Angles(embedded.table, queries, best, error)
 
 
 def _object_numbers(instances: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.embeddings import EmbeddedViews
+from index.evaluation.material import Angles, Material
 from index.evaluation.metrics import azimuth_error_deg, by_category, mean_or_none, median_or_none
 from index.evaluation.neighbours import Rows, nearest
 from index.evaluation.reid import same_label, score_reid
@@ -44,6 +45,7 @@ def evaluate_eth80(
     identity_head: str,
     max_queries: int | None = None,
     seed: int = 0,
+    material: Material | None = None,
 ) -> Eth80Result:
     """Both parts of the protocol; views carry the attributes ``azimuth_deg`` and ``polar_deg``.
 
@@ -54,7 +56,9 @@ def evaluate_eth80(
     if not len(level):
         raise DataError("No view has polar angle 90°.", "Point --root at a folder of ETH-80.")
     queries = sample_rows(np.arange(len(level)), max_queries, rng)
-    error = _azimuth_errors(level, level.vectors[pose_head], queries)
+    best, error = _azimuth_errors(level, level.vectors[pose_head], queries)
+    if material is not None:
+        material.angles = Angles(level.table, queries, best, error)
 
     table = embedded.table
     reid_queries = sample_rows(np.arange(len(table)), max_queries, rng)
@@ -62,7 +66,7 @@ def evaluate_eth80(
     def others(rows: Rows) -> NDArray[np.bool_]:
         return reid_queries[rows][:, None] != np.arange(len(table))[None, :]
 
-    reid = score_reid(table, embedded.vectors[identity_head], reid_queries, others)
+    reid = score_reid(table, embedded.vectors[identity_head], reid_queries, others, material)
     within = np.where(np.isnan(error), np.nan, error <= AZIMUTH_STEP_DEG)
     return Eth80Result(
         azimuth_error_mean_deg=mean_or_none(error),
@@ -79,8 +83,8 @@ def evaluate_eth80(
 
 def _azimuth_errors(
     level: EmbeddedViews, vectors: NDArray[np.float32], queries: Rows
-) -> NDArray[np.float64]:
-    """(q,) degrees between a query and its nearest view; NaN where it has no gallery."""
+) -> tuple[Rows, NDArray[np.float64]]:
+    """(q,) the nearest view of each query and the degrees between them; -1 and NaN: no gallery."""
     same_category = same_label(level.table.category, queries)
     same_instance = same_label(level.table.instance, queries)
     best = nearest(
@@ -88,4 +92,5 @@ def _azimuth_errors(
     )
     # File names cut the half degrees off (022 for 22.5), which would put neighbours 23° apart.
     azimuth = np.round(level.table.attribute("azimuth_deg") / AZIMUTH_STEP_DEG) * AZIMUTH_STEP_DEG
-    return np.where(best >= 0, azimuth_error_deg(azimuth[queries], azimuth[best]), np.nan)
+    error = np.where(best >= 0, azimuth_error_deg(azimuth[queries], azimuth[best]), np.nan)
+    return best, error

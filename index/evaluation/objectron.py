@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.embeddings import EmbeddedViews
+from index.evaluation.material import Fits, Material
 from index.evaluation.metrics import by_category, mean_or_none
 from index.evaluation.neighbours import nearest
 from index.evaluation.objectron_pose import (
@@ -85,6 +86,7 @@ def evaluate_objectron(
     identity_head: str,
     max_queries: int | None = None,
     seed: int = 0,
+    material: Material | None = None,
 ) -> ObjectronResult:
     """All rows. ``queries`` are the embedded test views, ``gallery`` the embedded train views.
 
@@ -113,15 +115,23 @@ def evaluate_objectron(
         fitted = fit_neighbours(truth, boxes, query_rows[found], chosen[found], plane, rng)
         name = row + PLANE_SUFFIX[plane]
         failures[name] = _failure_counts(fitted.reason, int((~found).sum()))
+        overlaps = []
         for suffix, symmetric in (("", never), ("_symmetric", turns)):
             iou = np.zeros(len(query_rows))
             iou[found] = overlap(fitted, truth, query_rows[found], symmetric[found])
+            overlaps.append(iou[found])
             hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
             mean_iou[name + suffix] = by_category(iou, categories)
+        if material is not None:
+            material.fits[name] = Fits(
+                posed.table, references.table, query_rows[found], chosen[found], fitted, *overlaps
+            )
 
     best = picks["nearest_neighbour"]
     right = (references.table.category[best] == categories).astype(np.float64)
-    reid = evaluate_reid(queries, identity_head, max_queries=max_queries, seed=seed)
+    reid = evaluate_reid(
+        queries, identity_head, max_queries=max_queries, seed=seed, material=material
+    )
     reid_of_pose = (
         reid
         if pose_head == identity_head

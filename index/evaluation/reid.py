@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.embeddings import EmbeddedViews
+from index.evaluation.material import Material, Ranking
 from index.evaluation.metrics import by_category, mean_or_none
 from index.evaluation.neighbours import PairMask, Rows, nearest, rank_gallery
 from index.evaluation.sampling import sample_rows
 from index.evaluation.views import ViewTable
 
 Vectors = NDArray[np.float32]
+
+ALL_FRAMES = "all other frames"
+OTHER_SEQUENCES = "other sequences"
+"""The two galleries of the protocol, as its table and its report call them."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def evaluate_reid(
     exclude_seconds: float | None = None,
     max_queries: int | None = None,
     seed: int = 0,
+    material: Material | None = None,
 ) -> ReidResult:
     """Rank all views for each query. ``exclude_seconds`` needs sequences with a clock."""
     table, vectors = embedded.table, embedded.vectors[identity_head]
@@ -77,8 +83,8 @@ def evaluate_reid(
     def elsewhere(rows: Rows) -> NDArray[np.bool_]:
         return ~own(rows)
 
-    scores = score_reid(table, vectors, queries, in_reach)
-    apart = score_reid(table, vectors, queries, elsewhere)
+    scores = score_reid(table, vectors, queries, in_reach, material, ALL_FRAMES)
+    apart = score_reid(table, vectors, queries, elsewhere, material, OTHER_SEQUENCES)
     accuracy = class_hits(table, vectors, queries, in_reach)
     categories = table.category[queries]
     return ReidResult(
@@ -97,10 +103,22 @@ def evaluate_reid(
     )
 
 
-def score_reid(table: ViewTable, vectors: Vectors, queries: Rows, allowed: PairMask) -> ReidScores:
-    """Re-ID scores of these query rows of the table against the allowed rows of all of it."""
+def score_reid(
+    table: ViewTable,
+    vectors: Vectors,
+    queries: Rows,
+    allowed: PairMask,
+    material: Material | None = None,
+    heading: str = ALL_FRAMES,
+) -> ReidScores:
+    """Re-ID scores of these query rows of the table against the allowed rows of all of it.
+
+    ``material`` keeps the ranking under ``heading``.
+    """
     positive = same_label(table.instance, queries)
     precision, rank1 = rank_gallery(vectors[queries], vectors, positive, allowed)
+    if material is not None:
+        material.rankings[heading] = Ranking(table, vectors, queries, allowed, precision)
     answered = ~np.isnan(precision)
     return ReidScores(
         reid_map=mean_or_none(precision),

@@ -14,6 +14,7 @@ from rich.console import Console
 from index.evaluation import paper
 from index.evaluation.grid import Column, Grid, number, rich_table
 from index.evaluation.objectron import SYMMETRIC_CATEGORIES
+from index.evaluation.reid import ALL_FRAMES, OTHER_SEQUENCES
 
 Figures = Mapping[str, Any]
 
@@ -90,14 +91,14 @@ def _coil100(figures: Figures) -> list[Grid]:
 def _reid(figures: Figures) -> list[Grid]:
     table = Grid.of("re-identification", "gallery", "re-ID mAP", "rank-1", "class accuracy")
     table.add(
-        "all other frames",
+        ALL_FRAMES,
         number(figures["reid_map"]),
         number(figures["rank1"]),
         number(figures["class_accuracy"]),
     )
     apart = figures["without_own_sequence"] or {"reid_map": None, "rank1": None}
     table.add(
-        "other sequences",
+        OTHER_SEQUENCES,
         number(apart["reid_map"]),
         number(apart["rank1"]),
         number(figures["class_accuracy_other_sequences"]),

@@ -1,0 +1,74 @@
+"""What a run saw on the way to its figures, kept only when a report is to show it.
+
+A protocol that is handed a ``Material`` puts in what it has: the report draws what it finds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.evaluation.embeddings import EmbeddedViews
+from index.evaluation.neighbours import PairMask, Rows
+from index.evaluation.views import ViewTable
+from index.geometry import FittedBoxes
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """One re-ID question: the views of a table ranked for Q of its rows.
+
+    ``vectors`` (N, dim) are those of the head that was asked; ``allowed`` takes positions in
+    ``queries`` (Q,); ``average_precision`` (Q,) is NaN where a query has no positive.
+    """
+
+    table: ViewTable
+    vectors: NDArray[np.float32]
+    queries: Rows
+    allowed: PairMask
+    average_precision: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """One row of Objectron's table: Q queries, the gallery view each picked, the box it gave.
+
+    ``query_rows`` and ``picks`` (Q,) are rows of ``queries`` and ``gallery``; ``boxes``, ``iou``
+    (Q,) and ``iou_turned`` (Q,), which has the rule of symmetry, belong to them row by row.
+    """
+
+    queries: ViewTable
+    gallery: ViewTable
+    query_rows: Rows
+    picks: Rows
+    boxes: FittedBoxes
+    iou: Floats
+    iou_turned: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Angles:
+    """The azimuths of a turntable protocol: Q queries, the nearest view of each, how far off.
+
+    ``best`` (Q,) is a row of ``table``, -1 where there is no gallery; ``error_deg`` (Q,) is NaN
+    there.
+    """
+
+    table: ViewTable
+    queries: Rows
+    best: Rows
+    error_deg: Floats
+
+
+@dataclass(eq=False)
+class Material:
+    """Filled by a run: splits by name, rankings, fits and angles by their headings in a report."""
+
+    embedded: dict[str, EmbeddedViews] = field(default_factory=dict)
+    rankings: dict[str, Ranking] = field(default_factory=dict)
+    fits: dict[str, Fits] = field(default_factory=dict)
+    angles: Angles | None = None
