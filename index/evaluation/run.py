@@ -12,6 +12,7 @@ from index.evaluation.coil100 import evaluate_coil100
 from index.evaluation.embeddings import EmbeddedViews, Progress, embed_views
 from index.evaluation.encoders import BASELINE_PREFIX, ViewEncoder, open_encoder
 from index.evaluation.eth80 import evaluate_eth80
+from index.evaluation.material import Material
 from index.evaluation.objectron import evaluate_objectron
 from index.evaluation.reid import evaluate_reid
 from index.evaluation.views import view_table
@@ -43,10 +44,12 @@ class Evaluation:
     data_root: Path | None = None
 
 
-def run(evaluation: Evaluation, progress: Progress | None = None) -> dict[str, Any]:
+def run(
+    evaluation: Evaluation, progress: Progress | None = None, material: Material | None = None
+) -> dict[str, Any]:
     """The protocol's figures with ``protocol``, ``encoder``, ``dataset``, ``seed``, ``seconds``.
 
-    Plain JSON values without NaN. Raises EncoderError and DataError with their remedies.
+    ``material``, where given, is filled with what a report shows beside the figures. Plain JSON values without NaN. Raises EncoderError and DataError with their remedies.
     """
     started = time.perf_counter()
     if evaluation.query_split == evaluation.gallery_split:
@@ -64,7 +67,7 @@ def run(evaluation: Evaluation, progress: Progress | None = None) -> dict[str, A
         notes += [note] if note else []
     if evaluation.protocol == "reid":
         del heads["pose"]
-    dataset = _Dataset(evaluation, encoder, progress)
+    dataset = _Dataset(evaluation, encoder, progress, material)
     result = _MEASURES[evaluation.protocol](evaluation, dataset, heads)
     name = evaluation.encoder
     return {
@@ -87,8 +90,13 @@ class _Dataset:
     """Embeds splits of the dataset and remembers what was left out on the way."""
 
     def __init__(
-        self, evaluation: Evaluation, encoder: ViewEncoder, progress: Progress | None
+        self,
+        evaluation: Evaluation,
+        encoder: ViewEncoder,
+        progress: Progress | None,
+        material: Material | None,
     ) -> None:
+        self.material = material
         self._evaluation = evaluation
         self._encoder = encoder
         self._progress = progress
@@ -103,6 +111,8 @@ class _Dataset:
         table = view_table(self._reader.sequences(split))
         embedded = embed_views(self._encoder, table, self._evaluation.cache, self._progress)
         self._views[split or "all"] = len(embedded)
+        if self.material is not None:
+            self.material.embedded[split or "all"] = embedded
         report = self._reader.report
         self._skipped_sequences += [asdict(skipped) for skipped in report.skipped]
         self._notes += [note for note in report.notes if note not in self._notes]
@@ -129,6 +139,7 @@ def _eth80(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> 
         heads["identity"],
         evaluation.max_queries,
         evaluation.seed,
+        dataset.material,
     )
 
 
@@ -139,6 +150,7 @@ def _coil100(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -
         heads["identity"],
         evaluation.max_queries,
         evaluation.seed,
+        dataset.material,
     )
 
 
@@ -149,6 +161,7 @@ def _reid(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> A
         evaluation.exclude_seconds,
         evaluation.max_queries,
         evaluation.seed,
+        dataset.material,
     )
 
 
@@ -160,6 +173,7 @@ def _objectron(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str])
         heads["identity"],
         evaluation.max_queries,
         evaluation.seed,
+        dataset.material,
     )
 
 
