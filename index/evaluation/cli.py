@@ -129,6 +129,23 @@ def objectron(
     _evaluate("objectron", **locals())
 
 
+@app.command()
+def ucf101(
+    root: Root,
+    encoder: EncoderName,
+    as_json: Json = False,
+    max_queries: MaxQueries = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    backend: BackendName = Backend.AUTO,
+    threads: Threads = None,
+    fps: Fps = PAPER_FPS,
+    fold: Annotated[int, typer.Option(min=1, max=3, help="Official fold.")] = 1,
+) -> None:
+    """Action by nearest neighbours, per frame and per video, on UCF101."""
+    _evaluate("ucf101", kind="ucf101", **locals())
+
+
 def _evaluate(protocol: Any, as_json: bool, **options: Any) -> None:
     from index.evaluation.run import Evaluation
 

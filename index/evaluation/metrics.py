@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,33 @@ def ranking_scores(
         average_precision = (precision * hits).sum(axis=1) / total
         rank1 = np.where(total > 0, precision[:, 0] if precision.shape[1] else np.nan, np.nan)
     return average_precision, rank1
+
+
+def top_k_hits(
+    similarity: NDArray[np.floating], positive: NDArray[np.bool_], ks: Sequence[int]
+) -> Floats:
+    """(len(ks), Q) whether a positive is among the k most similar entries of each query's row.
+
+    ``similarity`` and ``positive`` are (Q, G). Where the k-th place is tied, the chance of a
+    positive among the places the tie fills, if drawn at random, so the order of the gallery cannot
+    help: with m entries tied, r of them positive, for s places, 1 - C(m - r, s) / C(m, s).
+    """
+    width = similarity.shape[1]
+    if not width:
+        return np.zeros((len(ks), len(similarity)))
+    deepest = min(max(ks), width)
+    top = -np.sort(np.partition(-similarity, deepest - 1, axis=1)[:, :deepest], axis=1)
+    best = np.where(positive, similarity, -np.inf).max(axis=1)
+    hits = np.zeros((len(ks), len(similarity)))
+    for row, k in zip(hits, ks, strict=True):
+        border = top[:, min(k, width) - 1]
+        row[best > border] = 1.0
+        for query in np.flatnonzero(best == border):
+            tied = similarity[query] == border[query]
+            places = min(k, width) - int((similarity[query] > border[query]).sum())
+            count, wanted = int(tied.sum()), int((tied & positive[query]).sum())
+            row[query] = 1.0 - math.comb(count - wanted, places) / math.comb(count, places)
+    return hits
 
 
 def _end_of_tie(values: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -15,6 +15,7 @@ from index.evaluation.eth80 import evaluate_eth80
 from index.evaluation.material import Material
 from index.evaluation.objectron import evaluate_objectron
 from index.evaluation.reid import evaluate_reid
+from index.evaluation.ucf101 import evaluate_ucf101
 from index.evaluation.views import view_table
 from training.data.readers import open_reader
 from training.errors import DataError
@@ -24,16 +25,18 @@ from training.errors import DataError
 class Evaluation:
     """What to measure. ``kind`` None finds the reader by layout; ``fps`` thins films (paper: 5).
 
-    ``split`` limits protocol ``reid``; ``query_split`` and ``gallery_split`` are Objectron's.
+    ``split`` limits protocol ``reid``; ``query_split`` and ``gallery_split`` are Objectron's, as
+    ``fold`` is UCF101's.
     """
 
-    protocol: Literal["eth80", "coil100", "reid", "objectron"]
+    protocol: Literal["eth80", "coil100", "reid", "objectron", "ucf101"]
     root: Path
     encoder: str
     kind: str | None = None
     split: str | None = None
     query_split: str = "test"
     gallery_split: str = "train"
+    fold: int | None = None
     fps: float | None = None
     max_queries: int | None = None
     exclude_seconds: float | None = None
@@ -62,11 +65,9 @@ def run(
     )
     heads: dict[str, str] = {}
     notes: list[str] = []
-    for use in ("pose", "identity"):
+    for use in _USES.get(evaluation.protocol, ("pose", "identity")):
         heads[use], note = encoder.resolve_head(use)
         notes += [note] if note else []
-    if evaluation.protocol == "reid":
-        del heads["pose"]
     dataset = _Dataset(evaluation, encoder, progress, material)
     result = _MEASURES[evaluation.protocol](evaluation, dataset, heads)
     name = evaluation.encoder
@@ -100,7 +101,10 @@ class _Dataset:
         self._evaluation = evaluation
         self._encoder = encoder
         self._progress = progress
-        self._reader = open_reader(evaluation.root, evaluation.kind, fps=evaluation.fps)
+        self._fold = {} if evaluation.fold is None else {"fold": evaluation.fold}
+        self._reader = open_reader(
+            evaluation.root, evaluation.kind, fps=evaluation.fps, **self._fold
+        )
         self._views: dict[str, int] = {}
         self._skipped_sequences: list[dict[str, str]] = []
         self._skipped_views: list[dict[str, str]] = []
@@ -125,6 +129,7 @@ class _Dataset:
             "root": str(self._evaluation.root.resolve()),
             "kind": self._reader.kind,
             "fps": self._evaluation.fps,
+            **self._fold,
             "views": self._views,
             "skipped_sequences": self._skipped_sequences,
             "skipped_views": self._skipped_views,
@@ -177,9 +182,23 @@ def _objectron(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str])
     )
 
 
+def _ucf101(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> Any:
+    return evaluate_ucf101(
+        dataset.embedded(evaluation.query_split),
+        dataset.embedded(evaluation.gallery_split),
+        heads["pose"],
+        evaluation.max_queries,
+        evaluation.seed,
+    )
+
+
 _MEASURES: dict[str, Callable[[Evaluation, _Dataset, dict[str, str]], Any]] = {
     "eth80": _eth80,
     "coil100": _coil100,
     "reid": _reid,
     "objectron": _objectron,
+    "ucf101": _ucf101,
 }
+
+_USES = {"reid": ("identity",), "ucf101": ("pose",)}
+"""Protocol → what it asks of the embeddings, where that is not both."""

@@ -1,5 +1,7 @@
 """The metrics against oracles written one pair at a time, and the laws they obey."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from index.evaluation.metrics import (
     mean_or_none,
     median_or_none,
     ranking_scores,
+    top_k_hits,
 )
 
 ANGLES = st.floats(-1e4, 1e4)
@@ -128,3 +131,27 @@ def test_the_macro_mean_weighs_categories_alike() -> None:
     means = by_category(np.array([1.0, 1.0, 1.0, 0.0]), np.array(["cup", "cup", "cup", "bike"]))
     assert means == {"bike": 0.0, "cup": 1.0, "mean": 0.5}
     assert list(means) == ["bike", "cup", "mean"]
+
+
+@given(
+    arrays.arrays(np.int8, (3, 7), elements=st.integers(0, 3)),
+    arrays.arrays(np.bool_, (3, 7)),
+    st.integers(1, 9),
+)
+def test_top_k_hits_is_the_chance_over_all_orders_of_ties(
+    similarity: np.ndarray, positive: np.ndarray, k: int
+) -> None:
+    """Every way to break the ties, counted one by one."""
+    (hits,) = top_k_hits(similarity.astype(np.float32), positive, [k])
+    for values, wanted, hit in zip(similarity, positive, hits, strict=True):
+        border = sorted(values, reverse=True)[min(k, 7) - 1]
+        above = [i for i in range(7) if values[i] > border]
+        tied = [i for i in range(7) if values[i] == border]
+        ways = list(combinations(tied, min(k, 7) - len(above)))
+        found = [any(wanted[i] for i in (*above, *way)) for way in ways]
+        assert hit == pytest.approx(np.mean(found))
+
+
+def test_top_k_hits_of_an_empty_gallery_are_misses() -> None:
+    hits = top_k_hits(np.zeros((2, 0), np.float32), np.zeros((2, 0), bool), [1, 5])
+    assert hits.tolist() == [[0.0, 0.0], [0.0, 0.0]]
