@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.building.assemble import assemble
+from index.building.calibrate import fit_confidence
 from index.building.embed import EncoderLike, embed_missing
 from index.building.lock import exclusive
 from index.building.plan import Plan, Source, make_plan
@@ -110,6 +111,7 @@ def _finish(
     clock: StageClock,
 ) -> Manifest:
     embed_missing(plan, work, encoder, observer, clock)
+    confidence = fit_confidence(plan, work, tuple(encoder.heads), observer)
     with clock.stage("disk"):
         observer.step("writing vectors")
         manifest = assemble(
@@ -120,6 +122,7 @@ def _finish(
             heads=encoder.heads,
             options=options,
             encoder_folder=encoder_folder,
+            confidence=confidence,
         )
         observer.step("writing metadata")
         publish(home, plan, work, manifest)

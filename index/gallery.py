@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.confidence import Confidence, read_confidence
 from index.filters import NO_FILTERS, Filters
 from index.home import Home
 from index.manifest import Manifest, row_order
@@ -40,7 +41,8 @@ class Neighbour:
 class Gallery:
     """One version of an index, read into memory. Safe for any number of reading threads.
 
-    It keeps answering after another version was promoted or this one was dropped.
+    ``confidence`` calibrates its answers, None where the version cannot. It keeps answering after
+    another version was promoted or this one was dropped.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Gallery:
         vectors: Mapping[str, VectorIndex],
         view_ids: NDArray[np.int64],
         columns: Columns,
+        confidence: Confidence | None = None,
     ) -> None:
         self.home = home
         self.name = manifest.name
@@ -57,6 +60,7 @@ class Gallery:
         self.manifest = manifest
         self.heads = {head: index.dim for head, index in vectors.items()}
         self.size = len(view_ids)
+        self.confidence = confidence
         self._vectors = vectors
         self._view_ids = view_ids
         self._columns = columns
@@ -88,6 +92,7 @@ class Gallery:
             _read_heads(folder / record.version, manifest, threads),
             view_ids,
             columns,
+            read_confidence(folder / record.version, manifest.confidence_sha256),
         )
 
     def check_encoder(self, identity: str) -> None:

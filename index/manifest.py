@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,11 @@ class Hints(_Part):
 
 
 class Manifest(_Part):
-    """All of a version. Its hash leaves the hints out and knows no time of day."""
+    """All of a version. Its hash leaves the hints out and knows no time of day.
+
+    ``confidence_sha256`` is None in versions without a calibration; then nothing is written of it,
+    so that versions of before it existed keep their text and their hash.
+    """
 
     format: int
     name: str
@@ -88,6 +93,7 @@ class Manifest(_Part):
     ids_sha256: str
     row_order_sha256: str
     metadata_sha256: str
+    confidence_sha256: str | None = None
     counts: Counts
     options: Options
     report: Report
@@ -96,15 +102,22 @@ class Manifest(_Part):
     @property
     def version(self) -> str:
         """The first 12 hexadecimal digits of SHA-256 over everything but the hints."""
-        content = self.model_dump(mode="json", exclude={"hints"})
+        content = self._content
+        del content["hints"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def text(self) -> str:
         """The text of manifest.json; equal manifests have equal bytes."""
+        return json.dumps(self._content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+    @property
+    def _content(self) -> dict[str, Any]:
         content = self.model_dump(mode="json")
-        return json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+        if self.confidence_sha256 is None:
+            del content["confidence_sha256"]
+        return content
 
     @classmethod
     def parse(cls, text: str, origin: str) -> Manifest:

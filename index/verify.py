@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.building.assemble import damages
+from index.confidence import read_confidence
 from index.gallery import unknown_index
 from index.home import Home
 from index.manifest import FILE, Manifest, row_order
@@ -81,6 +82,10 @@ def _content(home: Home, name: str, version: str, manifest: Manifest) -> list[st
     ids = np.load(folder / "ids.npy", allow_pickle=False)
     if row_order(ids) != manifest.row_order_sha256:
         problems.append("ids.npy holds another row order than the manifest")
+    try:
+        read_confidence(folder, manifest.confidence_sha256)
+    except GalleryError as error:
+        problems.append(error.message)
     for stored in manifest.heads.values():
         try:
             read_flat(folder / stored.file, stored.sha256, stored.dim, manifest.counts.views)

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from index.answers.consensus import DEFAULTS, Consensus, answer_consensus
+from index.answers.consensus import NOTHING, Consensus, answer_consensus
 from index.answers.fitted_box import FittedBox
+from index.answers.pooling import DEFAULTS, pool
 from index.answers.pose_query import PoseQuery, camera_of, checked
+from index.answers.references import references_of
+from index.confidence import Calibration
 from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
-from index.geometry import REASONS, FittedBoxes, QueryView, ReferenceViews, fit_boxes
+from index.geometry import REASONS, FittedBoxes, QueryView, fit_boxes
+from index.geometry.agreement import Hypotheses
 from index.store.stored_view import StoredView
 from training.data.records import Array, Camera, Plane
-
-UNKNOWN = np.full(3, np.nan)
-"""How the fit is told that a neighbour's ground is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,33 +68,65 @@ def answer_pose(
     """
     head, note = gallery.resolve_head(head)
     camera, assumptions = camera_of(checked(query))
+    query = replace(query, camera=camera)
     neighbours = gallery.search(embedding, head, max(k, DEFAULTS.neighbours), filters)[0]
-    fitted = fit_neighbours(neighbours, replace(query, camera=camera))
-    asked = fitted[: DEFAULTS.neighbours]
-    consensus = answer_consensus(
-        [found.box for found in asked],
-        np.array([found.neighbour.similarity for found in asked]),
-        np.asarray(query.bbox_xyxy, dtype=np.float64),
-        camera,
+    fits = _fits(neighbours, query)
+    shown = _fitted(neighbours[:k], fits, camera)
+    return PoseAnswer(
+        neighbours=shown,
+        best=next((i for i, found in enumerate(shown) if found.box is not None), None),
+        consensus=_consensus(gallery, head, neighbours, fits, query, k),
+        camera=camera,
+        head=head,
+        assumptions=(*assumptions, *_plane_assumptions(query.plane, shown)),
+        note=note,
     )
-    shown = fitted[:k]
-    assumptions = (*assumptions, *_plane_assumptions(query.plane, shown))
-    best = next((i for i, found in enumerate(shown) if found.box is not None), None)
-    members = tuple(i for i in consensus.members if i < k)
-    consensus = replace(consensus, members=members)
-    return PoseAnswer(shown, best, consensus, camera, head, assumptions, note)
 
 
 def fit_neighbours(neighbours: list[Neighbour], query: PoseQuery) -> tuple[FittedNeighbour, ...]:
     """Every neighbour's box in the query, whose camera is known."""
     assert query.camera is not None
-    lacks = [_lack(neighbour.view) for neighbour in neighbours]
-    usable = [n for n, lack in zip(neighbours, lacks, strict=True) if lack is None]
-    if not usable:
-        pairs = zip(neighbours, lacks, strict=True)
-        return tuple(FittedNeighbour(n, None, lack) for n, lack in pairs)
+    return _fitted(neighbours, _fits(neighbours, query), query.camera)
+
+
+def _consensus(
+    gallery: Gallery,
+    head: str,
+    neighbours: list[Neighbour],
+    fits: FittedBoxes,
+    query: PoseQuery,
+    shown: int,
+) -> Consensus:
+    """What the first ``DEFAULTS.neighbours`` say; its members are counted among those shown."""
+    assert query.camera is not None
+    asked = min(len(neighbours), DEFAULTS.neighbours)
+    if not asked:
+        return NOTHING
+    pooled = pool(
+        Hypotheses.of(fits.take(slice(asked)), asked),
+        np.array([[neighbour.similarity for neighbour in neighbours[:asked]]]),
+        np.asarray(query.bbox_xyxy, dtype=np.float64)[None],
+        query.camera.matrix[None],
+        np.array([query.image_size], dtype=np.float64),
+    )
+    consensus = answer_consensus(
+        pooled, query.camera, _calibration(gallery, head, query.plane is not None)
+    )
+    return replace(consensus, members=tuple(i for i in consensus.members if i < shown))
+
+
+def _calibration(gallery: Gallery, head: str, plane_given: bool) -> Calibration | None:
+    """What users give as a plane comes from a detector: the calibration of measured ones."""
+    confidence = gallery.confidence
+    if confidence is None or confidence.head != head:
+        return None
+    return confidence.measured if plane_given else confidence.none
+
+
+def _fits(neighbours: list[Neighbour], query: PoseQuery) -> FittedBoxes:
+    assert query.camera is not None
     plane = query.plane
-    fits = fit_boxes(
+    return fit_boxes(
         QueryView(
             bbox_xyxy=np.asarray(query.bbox_xyxy, dtype=np.float64),
             K=query.camera.matrix,
@@ -101,12 +134,22 @@ def fit_neighbours(neighbours: list[Neighbour], query: PoseQuery) -> tuple[Fitte
             plane_center=None if plane is None else np.asarray(plane.center, dtype=np.float64),
             plane_normal=None if plane is None else _unit(plane.normal),
         ),
-        _references([neighbour.view for neighbour in usable]),
+        references_of([neighbour.view for neighbour in neighbours]),
     )
-    boxes = iter(_boxes(fits, query.camera))
+
+
+def _fitted(
+    neighbours: list[Neighbour], fits: FittedBoxes, camera: Camera
+) -> tuple[FittedNeighbour, ...]:
     fitted = []
-    for neighbour, lack in zip(neighbours, lacks, strict=True):
-        box, reason = (None, lack) if lack is not None else next(boxes)
+    for row, neighbour in enumerate(neighbours):
+        box, reason = None, _lack(neighbour.view)
+        if fits.ok[row]:
+            box = FittedBox.seen_by(
+                camera, fits.rotation[row], fits.translation[row], fits.scale[row]
+            )
+        elif reason is None:
+            reason = REASONS[int(fits.reason[row])]
         fitted.append(FittedNeighbour(neighbour, box, reason))
     return tuple(fitted)
 
@@ -136,39 +179,6 @@ def _lack(view: StoredView) -> str | None:
     return None
 
 
-def _references(views: list[StoredView]) -> ReferenceViews:
-    boxes = [view.box9 for view in views if view.box9 is not None]
-    cameras = [view.camera for view in views if view.camera is not None]
-    planes = [_plane_of(view) for view in views]
-    return ReferenceViews(
-        rotation=np.stack([box.rotation for box in boxes]),
-        translation=np.stack([box.translation for box in boxes]),
-        scale=np.stack([box.scale for box in boxes]),
-        bbox_xyxy=np.stack([view.bbox_xyxy for view in views]),
-        K=np.stack([camera.matrix for camera in cameras]),
-        image_size=np.array([(view.image_width, view.image_height) for view in views], dtype=float),
-        plane_center=np.stack([center for center, _ in planes]),
-        plane_normal=np.stack([normal for _, normal in planes]),
-    )
-
-
-def _plane_of(view: StoredView) -> tuple[Array, Array]:
-    if view.plane is None:
-        return UNKNOWN, UNKNOWN
-    return view.plane.center, view.plane.normal
-
-
 def _unit(normal: Array) -> Array:
     normal = np.asarray(normal, dtype=np.float64)
     return normal / np.linalg.norm(normal)
-
-
-def _boxes(fits: FittedBoxes, camera: Camera) -> list[tuple[FittedBox | None, str | None]]:
-    found: list[tuple[FittedBox | None, str | None]] = []
-    for i, ok in enumerate(fits.ok):
-        if ok:
-            box = FittedBox.seen_by(camera, fits.rotation[i], fits.translation[i], fits.scale[i])
-            found.append((box, None))
-        else:
-            found.append((None, REASONS[int(fits.reason[i])]))
-    return found

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from index.building.plan import Plan, relative
 from index.building.shards import ShardFile, shard_path
+from index.confidence import FILE as CONFIDENCE
+from index.confidence import Confidence
 from index.files import sha256_of, sync, write_atomically
 from index.manifest import (
     FILE,
@@ -64,6 +66,7 @@ def assemble(
     heads: Mapping[str, int],
     options: Options,
     encoder_folder: Path | None,
+    confidence: Confidence | None,
 ) -> Manifest:
     """Write the version below ``target``, the index's folder, and return its manifest.
 
@@ -80,6 +83,8 @@ def assemble(
             f"No view could be used. The first reason: {reason}", "Correct the data and repeat."
         )
     np.save(staging / "ids.npy", tally.ids)
+    if confidence is not None:
+        write_atomically(staging / CONFIDENCE, confidence.text.encode())
     manifest = Manifest(
         format=FORMAT,
         name=target.name,
@@ -91,6 +96,7 @@ def assemble(
         ids_sha256=sha256_of(staging / "ids.npy"),
         row_order_sha256=row_order(tally.ids),
         metadata_sha256=tally.metadata_sha256,
+        confidence_sha256=None if confidence is None else sha256_of(staging / CONFIDENCE),
         counts=tally.counts,
         options=options,
         report=Report(
@@ -115,6 +121,8 @@ def damages(folder: Path, manifest: Manifest) -> list[str]:
     """What of the folder's files is not as the manifest says; empty when all is well."""
     wanted = {stored.file: stored.sha256 for stored in manifest.heads.values()}
     wanted["ids.npy"] = manifest.ids_sha256
+    if manifest.confidence_sha256 is not None:
+        wanted[CONFIDENCE] = manifest.confidence_sha256
     found = []
     for name, sha256 in sorted(wanted.items()):
         path = folder / name

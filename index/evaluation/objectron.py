@@ -20,8 +20,6 @@ from index.evaluation.material import Fits, Material
 from index.evaluation.metrics import by_category, mean_or_none
 from index.evaluation.neighbours import nearest
 from index.evaluation.objectron_pose import (
-    DISTANCE_ERROR,
-    NORMAL_TILT_DEG,
     AnnotatedPoses,
     PlaneGiven,
     fit_neighbours,
@@ -31,6 +29,7 @@ from index.evaluation.objectron_pose import (
 from index.evaluation.reid import evaluate_reid
 from index.evaluation.sampling import Rows, sample_rows, sequence_subset
 from index.geometry import REASONS
+from index.geometry.plane_noise import DISTANCE_ERROR, NORMAL_TILT_DEG
 from training.errors import DataError
 
 HIT_IOU = 0.5

@@ -17,16 +17,11 @@ from index.geometry import (
     iou_3d_pairs,
     symmetric_iou,
 )
+from index.geometry.plane_noise import noisy_planes
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 PlaneGiven = Literal["true", "noisy", "none"]
-
-NORMAL_TILT_DEG = 3.0
-"""Noisy plane (ours): standard deviation of the angle by which its normal is tilted."""
-
-DISTANCE_ERROR = 0.05
-"""Noisy plane (ours): standard deviation of the relative error of its distance to the camera."""
 
 SYMMETRY_STEP_DEG = 5.0
 """Released code: fitted boxes of symmetric categories are turned about their y axis by this."""
@@ -119,23 +114,6 @@ def fit_neighbours(
         plane_normal=None if plane == "none" else normal,
     )
     return fit_boxes(query, gallery.as_references(picks))
-
-
-def noisy_planes(center: Floats, normal: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """(N, 3) plane points and unit normals with the errors a plane detector makes (ours).
-
-    The normal is tilted by an angle drawn from N(0, 3°) towards a random direction in the plane;
-    the point then moves along its ray, so that the plane's distance to the camera changes by a
-    relative error drawn from N(0, 5 %).
-    """
-    count = len(normal)
-    towards = rng.normal(size=(count, 3))
-    towards -= (towards * normal).sum(axis=1, keepdims=True) * normal
-    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-    angle = np.radians(rng.normal(0.0, NORMAL_TILT_DEG, size=(count, 1)))
-    tilted = np.cos(angle) * normal + np.sin(angle) * towards
-    distance = 1.0 + rng.normal(0.0, DISTANCE_ERROR, size=(count, 1))
-    return center * distance, tilted
 
 
 def overlap(

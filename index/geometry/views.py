@@ -50,6 +50,17 @@ class QueryView:
     plane_center: Array | None = None
     plane_normal: Array | None = None
 
+    def take(self, rows: NDArray[np.intp]) -> QueryView:
+        """These of N queries."""
+        center, normal = self.plane_center, self.plane_normal
+        return QueryView(
+            self.bbox_xyxy[rows],
+            self.K[rows],
+            self.image_size[rows],
+            None if center is None else center[rows],
+            None if normal is None else normal[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceViews:
@@ -68,6 +79,10 @@ class ReferenceViews:
     image_size: Array
     plane_center: Array
     plane_normal: Array
+
+    def take(self, rows: NDArray[np.intp] | slice) -> ReferenceViews:
+        """These rows alone."""
+        return ReferenceViews(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +111,10 @@ class FittedBoxes:
             reason=reason,
             grounded=np.zeros(count, dtype=np.bool_),
         )
+
+    def take(self, rows: slice) -> FittedBoxes:
+        """These rows alone."""
+        return FittedBoxes(*(getattr(self, name)[rows] for name in self.__slots__))
 
     @property
     def ok(self) -> NDArray[np.bool_]:
