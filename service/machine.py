@@ -34,6 +34,7 @@ EXTRAS = {
     "train": ("torch", "torchvision", "lightning", "onnx", "onnxscript"),
     "render": ("moderngl",),
     "postgres": ("psycopg",),
+    "report": ("jinja2", "matplotlib", "scikit-learn"),
 }
 NVIDIA = ("/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version")
 FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")

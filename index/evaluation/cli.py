@@ -52,6 +52,10 @@ Cache = Annotated[
 ]
 BackendName = Annotated[Backend, typer.Option("--backend", help="What runs the encoder.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the encoder.")]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option(help="Write a page of pictures and charts into this folder (extra `report`)."),
+]
 Kind = Annotated[str | None, typer.Option(help="Reader; default: by the data's layout.")]
 Fps = Annotated[float, typer.Option(min=0.1, help="Frames a second kept of films.")]
 
@@ -69,6 +73,7 @@ def eth80(
     cache: Cache = None,
     backend: BackendName = Backend.AUTO,
     threads: Threads = None,
+    report: ReportFolder = None,
 ) -> None:
     """Azimuth across instances of a category, and re-ID, on ETH-80."""
     _evaluate("eth80", kind="eth80", **locals())
@@ -84,6 +89,7 @@ def coil100(
     cache: Cache = None,
     backend: BackendName = Backend.AUTO,
     threads: Threads = None,
+    report: ReportFolder = None,
 ) -> None:
     """Re-ID across views, and the angle within an object, on COIL-100."""
     _evaluate("coil100", kind="coil100", **locals())
@@ -99,6 +105,7 @@ def reid(
     cache: Cache = None,
     backend: BackendName = Backend.AUTO,
     threads: Threads = None,
+    report: ReportFolder = None,
     kind: Kind = None,
     fps: Fps = PAPER_FPS,
     split: Annotated[str | None, typer.Option(help="Only this split; default: all.")] = None,
@@ -121,6 +128,7 @@ def objectron(
     cache: Cache = None,
     backend: BackendName = Backend.AUTO,
     threads: Threads = None,
+    report: ReportFolder = None,
     kind: Kind = None,
     fps: Fps = PAPER_FPS,
     query_split: Annotated[str, typer.Option(help="Split of the queries.")] = "test",
@@ -221,6 +229,7 @@ def ucf101(
     cache: Cache = None,
     backend: BackendName = Backend.AUTO,
     threads: Threads = None,
+    report: ReportFolder = None,
     fps: Fps = PAPER_FPS,
     fold: Annotated[int, typer.Option(min=1, max=3, help="Official fold.")] = 1,
 ) -> None:
@@ -228,36 +237,55 @@ def ucf101(
     _evaluate("ucf101", kind="ucf101", **locals())
 
 
-def _evaluate(protocol: Any, as_json: bool, **options: Any) -> None:
+def _evaluate(protocol: Any, as_json: bool, report: Path | None, **options: Any) -> None:
     from index.evaluation.run import Evaluation
 
     data_root = os.environ.get("POSEBANK_DATA")
     evaluation = Evaluation(
         protocol=protocol, data_root=Path(data_root) if data_root else None, **options
     )
-    _report(as_json, evaluation)
+    _report(as_json, report, evaluation)
 
 
-def _report(as_json: bool, evaluation: Evaluation) -> None:
+def _report(as_json: bool, folder: Path | None, evaluation: Evaluation) -> None:
     import json
 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from index.evaluation.material import Material
+    from index.evaluation.report.extra import require_extra
+    from index.evaluation.report.folder import PAGE, require_free
     from index.evaluation.run import run
     from index.evaluation.tables import show
 
+    material = None
+    if folder is not None:
+        require_extra()
+        require_free(folder)
+        material = Material()
+    messages = Console(stderr=True)
     bar = Progress(
         "embedding views",
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=messages,
         transient=True,
     )
     with bar:
         task = bar.add_task("embedding", total=None)
-        figures = run(evaluation, lambda done, total: bar.update(task, completed=done, total=total))
+        figures = run(
+            evaluation,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            material,
+        )
+    if folder is not None and material is not None:
+        from index.evaluation.report.write import write_report
+
+        with messages.status("drawing the report"):
+            write_report(folder, figures, material)
+        messages.print(f"report: {folder / PAGE}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(figures, allow_nan=False))
     else:

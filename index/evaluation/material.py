@@ -23,7 +23,7 @@ class Ranking:
     """One re-ID question: the views of a table ranked for Q of its rows.
 
     ``vectors`` (N, dim) are those of the head that was asked; ``allowed`` takes positions in
-    ``queries`` (Q,); ``average_precision`` (Q,) is NaN where a query has no positive.
+    ``queries`` (Q,); ``average_precision`` and ``rank1`` (Q,) are NaN without a positive.
     """
 
     table: ViewTable
@@ -31,6 +31,7 @@ class Ranking:
     queries: Rows
     allowed: PairMask
     average_precision: Floats
+    rank1: Floats
 
 
 @dataclass(frozen=True, eq=False)

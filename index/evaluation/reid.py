@@ -118,7 +118,7 @@ def score_reid(
     positive = same_label(table.instance, queries)
     precision, rank1 = rank_gallery(vectors[queries], vectors, positive, allowed)
     if material is not None:
-        material.rankings[heading] = Ranking(table, vectors, queries, allowed, precision)
+        material.rankings[heading] = Ranking(table, vectors, queries, allowed, precision, rank1)
     answered = ~np.isnan(precision)
     return ReidScores(
         reid_map=mean_or_none(precision),

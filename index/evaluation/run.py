@@ -52,7 +52,8 @@ def run(
 ) -> dict[str, Any]:
     """The protocol's figures with ``protocol``, ``encoder``, ``dataset``, ``seed``, ``seconds``.
 
-    ``material``, where given, is filled with what a report shows beside the figures. Plain JSON values without NaN. Raises EncoderError and DataError with their remedies.
+    ``material``, where given, is filled with what a report shows beside the figures. Plain JSON
+    values without NaN. Raises EncoderError and DataError with their remedies.
     """
     started = time.perf_counter()
     if evaluation.query_split == evaluation.gallery_split:

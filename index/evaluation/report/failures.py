@@ -1,0 +1,112 @@
+"""The queries that went worst, worst first, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.evaluation.eth80 import AZIMUTH_STEP_DEG
+from index.evaluation.material import Angles, Fits, Ranking
+from index.evaluation.objectron import HIT_IOU
+from index.evaluation.reid import same_label
+from index.evaluation.report.pictures import Picture, Pictures
+
+SHOWN = 18
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A query, the view that led it astray (None: there was none), the error, the reasons."""
+
+    query: Picture
+    found: Picture | None
+    title: str
+    error: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The worst of ``n_failed`` failures among ``n_asked`` queries."""
+
+    heading: str
+    about: str
+    n_asked: int
+    n_failed: int
+    worst: tuple[Failure, ...]
+
+
+def worst_fits(fit: Fits) -> tuple[list[int], int]:
+    """Rows of at most SHOWN misses, least overlap first, boxes before none; and how many miss.
+
+    The rule of symmetry is granted: a cup that is only turned about its axis is no failure here.
+    """
+    missed = np.flatnonzero(~(fit.iou_turned > HIT_IOU))
+    order = np.lexsort((missed, fit.boxes.ok[missed], fit.iou_turned[missed]))
+    return missed[order][:SHOWN].tolist(), len(missed)
+
+
+def angle_failures(angles: Angles, pictures: Pictures) -> Failures:
+    """Turntables: the nearest views that show another side."""
+    asked = np.flatnonzero(angles.best >= 0)
+    wrong = asked[angles.error_deg[asked] > AZIMUTH_STEP_DEG]
+    order = wrong[np.lexsort((wrong, -angles.error_deg[wrong]))]
+    worst = []
+    for position in order[:SHOWN]:
+        view = angles.table.views[angles.queries[position]]
+        found = angles.table.views[angles.best[position]]
+        azimuths = [float(one.attributes["azimuth_deg"]) for one in (view, found)]
+        worst.append(
+            Failure(
+                pictures.crop(view, f"Query: {view.category}, {view.instance}"),
+                pictures.crop(found, f"Nearest view: {found.category}, {found.instance}"),
+                view.instance,
+                f"{angles.error_deg[position]:.0f}° off",
+                (f"seen from {azimuths[0]:.0f}°, {found.instance} from {azimuths[1]:.0f}°",),
+            )
+        )
+    return Failures(
+        "Azimuth",
+        f"Nearest views more than {AZIMUTH_STEP_DEG}° off, by the error.",
+        len(asked),
+        len(wrong),
+        tuple(worst),
+    )
+
+
+def ranking_failures(ranking: Ranking, pictures: Pictures) -> Failures:
+    """Re-ID: queries by their average precision, with what stood before the first right view."""
+    precision, table = ranking.average_precision, ranking.table
+    failed = np.flatnonzero(ranking.rank1 < 1.0)
+    positive = same_label(table.instance, ranking.queries)
+    worst = []
+    for position in failed[np.lexsort((failed, precision[failed]))][:SHOWN]:
+        row = int(ranking.queries[position])
+        at = np.array([position], dtype=np.intp)
+        similarity = ranking.vectors @ ranking.vectors[row]
+        allowed = ranking.allowed(at)[0]
+        reach = np.where(allowed, similarity, -np.inf)
+        best = int(reach.argmax())
+        first = float(reach[positive(at)[0]].max())
+        before = int((reach > first).sum())
+        view, found = table.views[row], table.views[best]
+        named = f"the nearest view is {found.instance}"
+        if found.category != view.category:
+            named = f"wrong category: {named}, {found.category}"
+        worst.append(
+            Failure(
+                pictures.crop(view, f"Query: {view.category}, {view.instance}"),
+                pictures.crop(found, f"Nearest view: {found.category}, {found.instance}"),
+                view.instance,
+                f"AP {precision[position]:.3f}",
+                (named, f"{before} views before the first of its own instance"),
+            )
+        )
+    return Failures(
+        "Re-identification",
+        "Queries whose nearest view is of another instance, by their average precision.",
+        int((~np.isnan(precision)).sum()),
+        len(failed),
+        tuple(worst),
+    )
