@@ -44,6 +44,22 @@ def nearest(query: Vectors, gallery: Vectors, allowed: PairMask | None = None) -
     return best
 
 
+def nearest_k(query: Vectors, gallery: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+    """``(rows, similarity)`` (Q, k) of the ``k`` most similar views of each query, best first.
+
+    All of the gallery where it has fewer. Arrays as for ``nearest``.
+    """
+    k = min(k, len(gallery))
+    best = np.zeros((len(query), k), dtype=np.int64)
+    values = np.zeros((len(query), k), dtype=np.float32)
+    for rows, similarity in similarity_chunks(query, gallery):
+        some = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(similarity, some, axis=1), axis=1, kind="stable")
+        best[rows] = np.take_along_axis(some, order, axis=1)
+        values[rows] = np.take_along_axis(similarity, best[rows], axis=1)
+    return best, values
+
+
 def rank_gallery(
     query: Vectors, gallery: Vectors, positive: PairMask, allowed: PairMask
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

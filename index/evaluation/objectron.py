@@ -15,6 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.evaluation.consensus import (
+    CALIBRATION_OF,
+    Asked,
+    ConsensusFigures,
+    figures,
+    gallery_confidence,
+)
 from index.evaluation.embeddings import EmbeddedViews
 from index.evaluation.material import Fits, Material
 from index.evaluation.metrics import by_category, mean_or_none
@@ -36,6 +43,7 @@ HIT_IOU = 0.5
 SYMMETRIC_CATEGORIES = ("bottle", "cup")
 SEQUENCE_SHARES = {"sequences_10_percent": 0.10, "sequences_1_percent": 0.01}
 PLANE_SUFFIX: dict[PlaneGiven, str] = {"true": "", "noisy": "_noisy_plane", "none": "_no_plane"}
+NO_BOX = "no neighbour gave a box"
 NO_CANDIDATE = "the gallery has no view of the query's category"
 
 ByCategory = dict[str, float | None]
@@ -57,7 +65,9 @@ class ObjectronResult:
     keep the best IoU (the released code's ``--symmetric``). ``oracle_rotation`` (ours) picks the
     view of the query's category whose rotation in the camera frame is nearest: what the fit
     reaches with an embedding that knows pose alone, and perfectly. ``failures`` counts, a row, the
-    queries without a box and why; they count as misses with IoU 0.
+    queries without a box and why; they count as misses with IoU 0. ``consensus`` rows (ours) pool
+    twenty neighbours and answer every query, sure or not; how sure, and what abstaining would
+    leave, is in ``consensus``, a row.
     """
 
     hit_rate: dict[str, ByCategory]
@@ -66,6 +76,7 @@ class ObjectronResult:
     mean_iou: dict[str, ByCategory]
     failures: dict[str, dict[str, int]]
     gallery: dict[str, GallerySize]
+    consensus: dict[str, ConsensusFigures]
     class_accuracy: float | None
     class_accuracy_micro: float | None
     reid_map: float | None
@@ -126,6 +137,28 @@ def evaluate_objectron(
                 posed.table, references.table, query_rows[found], chosen[found], fitted, *overlaps
             )
 
+    asked = Asked.of(
+        truth,
+        query_rows,
+        posed.vectors[pose_head][query_rows],
+        boxes,
+        references.vectors[pose_head],
+    )
+    confidence = gallery_confidence(references, boxes, pose_head)
+    consensus: dict[str, ConsensusFigures] = {}
+    for plane, calibration in CALIBRATION_OF.items():
+        name = "consensus" + PLANE_SUFFIX[plane]
+        sizes[name] = sizes["nearest_neighbour"]
+        pooled = asked.pooled(plane, np.random.default_rng([seed, 1]))
+        failures[name] = {NO_BOX: int((~pooled.ok).sum())} if not pooled.ok.all() else {}
+        for suffix, symmetric in (("", never), ("_symmetric", turns)):
+            iou = overlap(pooled, truth, query_rows, symmetric)
+            hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
+            mean_iou[name + suffix] = by_category(iou, categories)
+            if not suffix:
+                fitted_to = None if confidence is None else getattr(confidence, calibration)
+                consensus[name] = figures(pooled, iou > HIT_IOU, fitted_to)
+
     best = picks["nearest_neighbour"]
     right = (references.table.category[best] == categories).astype(np.float64)
     reid = evaluate_reid(
@@ -143,6 +176,7 @@ def evaluate_objectron(
         mean_iou=mean_iou,
         failures=failures,
         gallery=sizes,
+        consensus=consensus,
         class_accuracy=by_category(right, categories)["mean"],
         class_accuracy_micro=mean_or_none(right),
         reid_map=reid.reid_map,

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from index.answers.pooling import Pooled
 from index.evaluation.views import ViewTable
 from index.geometry import (
     FittedBoxes,
@@ -103,21 +104,31 @@ def fit_neighbours(
     The queries' 2-D boxes are annotated ones, as the paper's are; ``plane`` says which ground
     plane the fit is told.
     """
+    query = query_views(queries, query_rows, plane, rng)
+    return fit_boxes(query, gallery.as_references(picks))
+
+
+def query_views(
+    queries: AnnotatedPoses, query_rows: Rows, plane: PlaneGiven, rng: np.random.Generator
+) -> QueryView:
+    """These queries as a fit is asked about them, told the ground plane that ``plane`` says."""
     center, normal = queries.plane_center[query_rows], queries.plane_normal[query_rows]
     if plane == "noisy":
         center, normal = noisy_planes(center, normal, rng)
-    query = QueryView(
+    return QueryView(
         bbox_xyxy=queries.bbox_xyxy[query_rows],
         K=queries.K[query_rows],
         image_size=queries.image_size[query_rows],
         plane_center=None if plane == "none" else center,
         plane_normal=None if plane == "none" else normal,
     )
-    return fit_boxes(query, gallery.as_references(picks))
 
 
 def overlap(
-    fitted: FittedBoxes, queries: AnnotatedPoses, query_rows: Rows, symmetric: NDArray[np.bool_]
+    fitted: FittedBoxes | Pooled,
+    queries: AnnotatedPoses,
+    query_rows: Rows,
+    symmetric: NDArray[np.bool_],
 ) -> Floats:
     """(n,) 3-D IoU of each fitted box with its query's annotated box; 0 where the fit failed.
 
