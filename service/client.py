@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from service.schemas.actions import ActionAnswer, ActionRequest
 from service.schemas.answers import PoseAnswer, ReidAnswer
 from service.schemas.catalog import IndexList, IndexOut, ViewOut
 from service.schemas.problem import Problem
@@ -18,6 +19,7 @@ from training.errors import PosebankError
 
 Image = bytes | Path
 Question = QueryRequest | Mapping[str, Any] | None
+ClipQuestion = ActionRequest | Mapping[str, Any] | None
 
 
 class ProblemError(PosebankError):
@@ -41,11 +43,19 @@ class Client:
 
     def estimate_pose(self, image: Image, request: Question = None) -> PoseAnswer:
         """Nearest annotated views of a crop and its 9-DoF box. Raises ProblemError."""
-        return PoseAnswer.model_validate_json(self._ask("/pose/estimate", image, request).content)
+        return PoseAnswer.model_validate_json(self._ask("/pose/estimate", [image], request).content)
 
     def search_reid(self, image: Image, request: Question = None) -> ReidAnswer:
         """Known instances that a crop may be. Raises ProblemError."""
-        return ReidAnswer.model_validate_json(self._ask("/reid/search", image, request).content)
+        return ReidAnswer.model_validate_json(self._ask("/reid/search", [image], request).content)
+
+    def search_actions(self, images: Sequence[Image], request: ClipQuestion = None) -> ActionAnswer:
+        """The action that the images of a clip, in order of time, show. Raises ProblemError.
+
+        ``service.clips.clip_images`` takes the images from a video file.
+        """
+        answer = self._ask("/actions/search", images, request)
+        return ActionAnswer.model_validate_json(answer.content)
 
     def indexes(self) -> list[IndexOut]:
         """The indexes of the server's home."""
@@ -74,15 +84,21 @@ class Client:
     ) -> None:
         self.close()
 
-    def _ask(self, route: str, image: Image, request: Question) -> httpx.Response:
-        data = image.read_bytes() if isinstance(image, Path) else image
-        name = image.name if isinstance(image, Path) else "image"
-        if isinstance(request, QueryRequest):
+    def _ask(
+        self, route: str, images: Sequence[Image], request: Question | ClipQuestion
+    ) -> httpx.Response:
+        files = [
+            ("image", (image.name, image.read_bytes()))
+            if isinstance(image, Path)
+            else ("image", ("image", image))
+            for image in images
+        ]
+        if isinstance(request, QueryRequest | ActionRequest):
             text = request.model_dump_json(exclude_none=True)
         else:
             text = json.dumps(dict(request or {}))
         form = {"request": text}
-        return self._send("POST", route, files={"image": (name, data)}, data=form)
+        return self._send("POST", route, files=files, data=form)
 
     def _send(self, method: str, route: str, **content: Any) -> httpx.Response:
         answer = self._http.request(method, route, **content)

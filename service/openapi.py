@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service.problems import KINDS, MEDIA_TYPE
+from service.schemas.actions import ACTION_EXAMPLE, ActionRequest
 from service.schemas.problem import FieldError, Problem
 from service.schemas.query import EXAMPLE, CameraIn, FiltersIn, PlaneIn, QueryRequest
 
@@ -44,6 +45,41 @@ QUESTION_FORM: dict[str, Any] = {
     }
 }
 """What both questions take; FastAPI cannot say it because the form is read by service.forms."""
+
+CLIP_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "JPEG, PNG or WebP files in order of time, up to the "
+                            "server's POSEBANK_MAX_FRAMES.",
+                        },
+                        "request": {"$ref": "#/components/schemas/ActionRequest"},
+                    },
+                },
+                "encoding": {
+                    "image": {"contentType": "image/jpeg, image/png, image/webp"},
+                    "request": {"contentType": "application/json"},
+                },
+                "examples": {
+                    "clip": {
+                        "value": {"image": ["(a file)", "(a file)"], "request": ACTION_EXAMPLE}
+                    }
+                },
+            }
+        },
+    }
+}
+"""What a question about a clip takes."""
 
 
 def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
@@ -94,7 +130,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, FieldError, QueryRequest, CameraIn, PlaneIn, FiltersIn):
+    for model in (Problem, FieldError, QueryRequest, ActionRequest, CameraIn, PlaneIn, FiltersIn):
         schema = model.model_json_schema(ref_template=REF)
         schema.pop("$defs", None)
         schemas[model.__name__] = schema

@@ -33,10 +33,11 @@ class Stopwatch:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Times the block."""
+        """Times the block; blocks of one name add up."""
         start = time.perf_counter()
         yield
-        self._steps[name] = 1000 * (time.perf_counter() - start)
+        spent = 1000 * (time.perf_counter() - start)
+        self._steps[name] = self._steps.get(name, 0.0) + spent
 
     def read(self) -> dict[str, float]:
         """Every step and their ``total``, rounded to a microsecond."""

@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest image accepted, width × height, read from its header.",
     )
+    max_frames: int = Field(
+        default=32,
+        ge=1,
+        description="Most images of one clip (/actions/search); together they stay within the "
+        "limits of one image.",
+    )
     max_k: int = Field(default=200, ge=1, description="Largest number of neighbours asked for.")
     threads: int = Field(
         default=2,

@@ -38,6 +38,7 @@ async def version(request: Request) -> VersionOut:
         limits=Limits(
             max_image_bytes=settings.max_image_bytes,
             max_image_pixels=settings.max_image_pixels,
+            max_frames=settings.max_frames,
             max_k=settings.max_k,
         ),
     )

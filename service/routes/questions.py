@@ -1,22 +1,27 @@
-"""The two questions about a crop: what is its pose, and which known instance is it."""
+"""The questions about a crop, what is its pose and which known instance is it, and the question
+about a clip, which action does it show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from service.forms import Question, read_question
-from service.openapi import QUESTION_FORM, QUESTION_PROBLEMS
+from service.actions import search_actions
+from service.forms import Clip, Question, read_clip, read_question
+from service.openapi import CLIP_FORM, QUESTION_FORM, QUESTION_PROBLEMS
 from service.questions import estimate_pose, search_reid
+from service.schemas.actions import ActionAnswer
 from service.schemas.answers import PoseAnswer, ReidAnswer
 from service.serving import ServedIndex
 from service.settings import Settings
 
 router = APIRouter(tags=["questions"])
 DOCUMENTED: dict[str, Any] = {"openapi_extra": QUESTION_FORM, "responses": QUESTION_PROBLEMS}
+
+Q = TypeVar("Q", Question, Clip)
 
 
 @router.post(
@@ -27,7 +32,7 @@ DOCUMENTED: dict[str, Any] = {"openapi_extra": QUESTION_FORM, "responses": QUEST
 )
 async def estimate(request: Request) -> Response:
     """The crop's nearest views by the `pose` head; each annotated one is fitted to the query."""
-    return await _answer(request, estimate_pose)
+    return await _answer(request, read_question, estimate_pose)
 
 
 @router.post(
@@ -38,14 +43,28 @@ async def estimate(request: Request) -> Response:
 )
 async def search(request: Request) -> Response:
     """Instances by their nearest view under the `identity` head, or `pose` where it is missing."""
-    return await _answer(request, search_reid)
+    return await _answer(request, read_question, search_reid)
+
+
+@router.post(
+    "/actions/search",
+    summary="The action that the images of a clip show",
+    response_model=ActionAnswer,
+    openapi_extra=CLIP_FORM,
+    responses=QUESTION_PROBLEMS,
+)
+async def actions(request: Request) -> Response:
+    """Each image's nearest views by the `pose` head share its vote for their categories."""
+    return await _answer(request, read_clip, search_actions)
 
 
 async def _answer(
-    request: Request, ask: Callable[[ServedIndex, Question, Settings], BaseModel]
+    request: Request,
+    read: Callable[[Request, Settings], Awaitable[Q]],
+    ask: Callable[[ServedIndex, Q, Settings], BaseModel],
 ) -> Response:
     state = request.app.state
-    question = await read_question(request, state.settings)
+    question = await read(request, state.settings)
     served = state.serving.pick(question.query.index)
 
     def work() -> str:  # the JSON too is made in the worker, off the event loop

@@ -79,6 +79,7 @@ class Limits(BaseModel):
 
     max_image_bytes: int
     max_image_pixels: int
+    max_frames: int
     max_k: int
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -104,10 +104,13 @@ class QueryRequest(Strict):
     filters: FiltersIn = Field(default=FiltersIn(), description="Which views may answer.")
 
 
-def parse_query(text: str | bytes, max_k: int) -> QueryRequest:
+R = TypeVar("R", bound=BaseModel)
+
+
+def parse_request(kind: type[R], text: str | bytes) -> R:
     """The `request` part, read strictly. Raises RefusedError ``invalid-request``."""
     try:
-        query = QueryRequest.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         errors = field_errors(error.errors(include_url=False))  # type: ignore[arg-type]
         raise RefusedError(
@@ -116,13 +119,16 @@ def parse_query(text: str | bytes, max_k: int) -> QueryRequest:
             "Correct the keys named under errors; /openapi.json describes each.",
             errors,
         ) from error
-    if query.k > max_k:
+
+
+def check_k(k: int, max_k: int) -> None:
+    """Raises RefusedError ``invalid-request`` where more neighbours are wanted than allowed."""
+    if k > max_k:
         raise RefusedError(
             "invalid-request",
-            f"k is {query.k}, above the limit of {max_k}.",
+            f"k is {k}, above the limit of {max_k}.",
             f"Ask for 1 to {max_k} neighbours, or raise POSEBANK_MAX_K on the server.",
         )
-    return query
 
 
 def check_bbox(bbox: BoxXyxy | None, width: int, height: int) -> BoxXyxy:

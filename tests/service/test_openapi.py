@@ -59,6 +59,11 @@ def real_examples(live: Live) -> dict[str, Any]:
     found = {
         "/pose/estimate": pose,
         "/reid/search": live.ask("/reid/search", query.jpeg, request).json(),
+        "/actions/search": live.client.post(
+            "/actions/search",
+            files=[("image", ("q.jpg", query.jpeg))] * 2,
+            data={"request": '{"k": 1}'},
+        ).json(),
         "/indexes": live.client.get("/indexes").json(),
         "/views/{view_id}": live.client.get(f"/views/{view}").json(),
         "/samples": {"samples": [sample]},
