@@ -118,7 +118,8 @@ def _objectron(figures: Figures) -> list[Grid]:
     )
     for name, printed_row in paper.TABLE_2.items():
         second.add(f"paper: {name}", *(number(value) for value in printed_row), style="paper")
-    return [*(_hits(figures, title, rows) for title, rows in HIT_TABLES.items()), second]
+    hits = [_hits(figures, title, rows) for title, rows in HIT_TABLES.items()]
+    return [*hits, _confidence(figures), _reliability(figures), second]
 
 
 HIT_TABLES: dict[str, dict[str, str]] = {
@@ -126,6 +127,11 @@ HIT_TABLES: dict[str, dict[str, str]] = {
         "true plane": "nearest_neighbour",
         "noisy plane": "nearest_neighbour_noisy_plane",
         "no plane": "nearest_neighbour_no_plane",
+    },
+    "Hits of the consensus of 20 neighbours, by its ground plane": {
+        "true plane": "consensus",
+        "noisy plane": "consensus_noisy_plane",
+        "no plane": "consensus_no_plane",
     },
     "Hits of other picks, true ground plane": {
         "random": "random_fit",
@@ -175,12 +181,52 @@ def _hits(figures: Figures, title: str, rows: Mapping[str, str]) -> Grid:
     return table
 
 
+CONSENSUS_ROWS = {
+    "true": "consensus",
+    "noisy": "consensus_noisy_plane",
+    "none": "consensus_no_plane",
+}
+
+
+def _confidence(figures: Figures) -> Grid:
+    table = Grid.of(
+        "Confidence of the consensus, by its ground plane",
+        "plane",
+        "answered",
+        "hits of these",
+        "of the rest",
+        "AUROC",
+        "ECE",
+        "Brier",
+    )
+    keys = ("coverage", "hit_rate_answered", "hit_rate_abstained", "auroc", "ece", "brier")
+    for plane, row in CONSENSUS_ROWS.items():
+        table.add(plane, *(number(figures["consensus"][row][key]) for key in keys))
+    return table
+
+
+def _reliability(figures: Figures) -> Grid:
+    """Share of the queries in each bin of confidence, and how many of them hit."""
+    headings = (f"{plane}: {what}" for plane in CONSENSUS_ROWS for what in ("share", "hits"))
+    table = Grid.of("Hits by confidence and ground plane", "confidence", *headings)
+    bins = [
+        {round(entry["low"], 1): entry for entry in figures["consensus"][row]["bins"]}
+        for row in CONSENSUS_ROWS.values()
+    ]
+    for low in sorted(set().union(*bins)):
+        found = [entries.get(low, {}) for entries in bins]
+        cells = (number(entry.get(key), 2) for entry in found for key in ("share", "hit_rate"))
+        table.add(f"{low:.1f}–{low + 0.1:.1f}", *cells)
+    return table
+
+
 def _objectron_notes(figures: Figures) -> list[str]:
     count = len(figures["n_queries_by_category"])
     notes = [
         "A hit: 3-D IoU > 0.5 with the annotated box.",
         f"{TURNED}: fitted boxes of {' and '.join(SYMMETRIC_CATEGORIES)} turned about their y "
         "axis, the best IoU kept.",
+        "Confidence: calibrated on the gallery alone; all shares of it are over queries.",
         *paper.OBJECTRON_DIFFERENCES,
     ]
     if count < len(paper.CATEGORIES):

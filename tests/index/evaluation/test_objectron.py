@@ -9,9 +9,9 @@ import pytest
 
 from index.evaluation.embeddings import EmbeddedViews
 from index.evaluation.objectron import NO_CANDIDATE, ObjectronResult, evaluate_objectron
-from index.evaluation.objectron_pose import noisy_planes
 from index.evaluation.sampling import sequence_subset
 from index.evaluation.views import ViewTable
+from index.geometry.plane_noise import noisy_planes
 from training.errors import DataError
 
 BASE_ROWS = {
@@ -23,6 +23,9 @@ BASE_ROWS = {
     "oracle_rotation",
     "nearest_neighbour_noisy_plane",
     "nearest_neighbour_no_plane",
+    "consensus",
+    "consensus_noisy_plane",
+    "consensus_no_plane",
 }
 
 

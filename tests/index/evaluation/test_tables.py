@@ -16,13 +16,28 @@ ROWS = [row for rows in HIT_TABLES.values() for row in rows.values()]
 
 def objectron_figures(categories: tuple[str, ...] = paper.CATEGORIES) -> dict[str, Any]:
     """A different number in every cell, so that each can be looked for."""
-    number = count(101)
+    number = count(2101)  # above 1, so that no figure of the paper is one of them
     hits = {
         row + suffix: {name: next(number) / 1000 for name in (*categories, "mean")}
         for suffix in ("", "_symmetric")
         for row in ROWS
     }
+    sure = {
+        "coverage": 0.961,
+        "hit_rate_answered": 0.962,
+        "hit_rate_abstained": None,
+        "auroc": 0.963,
+        "ece": 0.964,
+        "brier": 0.965,
+        "bins": [{"low": 0.3, "share": 0.97, "confidence": 0.35, "hit_rate": 0.98}],
+    }
     return {
+        "consensus": {
+            row: sure if row != "consensus" else sure | {"bins": []}
+            for row in HIT_TABLES[
+                "Hits of the consensus of 20 neighbours, by its ground plane"
+            ].values()
+        },
         "hit_rate": hits,
         "n_queries": 4500,
         "n_queries_by_category": dict.fromkeys(categories, 500),
@@ -57,6 +72,14 @@ def test_every_figure_of_nine_categories_is_readable(width: int) -> None:
             assert (f"{value:.3f}" in numbers) == changes, (row, category)
     for category in paper.CATEGORIES:
         assert re.search(rf"│ {category} +│ +500 │", text)
+
+
+def test_a_bin_that_only_some_planes_reach_is_a_dash_in_the_others() -> None:
+    text = shown(objectron_figures(), 80)
+    assert re.search(r"│ 0\.3–0\.4 +│ +– +│ +– +│ +0\.97 +│ +0\.98 +│ +0\.97 +│ +0\.98 +│", text)
+    assert re.search(
+        r"│ noisy +│ +0\.961 +│ +0\.962 +│ +– +│ +0\.963 +│ +0\.964 +│ +0\.965 │", text
+    )
 
 
 def test_a_wide_terminal_holds_tables_side_by_side() -> None:
