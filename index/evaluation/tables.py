@@ -208,7 +208,7 @@ def _confidence(figures: Figures) -> Grid:
 def _reliability(figures: Figures) -> Grid:
     """Share of the queries in each bin of confidence, and how many of them hit."""
     headings = (f"{plane}: {what}" for plane in CONSENSUS_ROWS for what in ("share", "hits"))
-    table = Grid.of("Hits by confidence and ground plane", "confidence", *headings)
+    table = Grid.of("Hits by confidence and ground plane", "P(hit)", *headings)
     bins = [
         {round(entry["low"], 1): entry for entry in figures["consensus"][row]["bins"]}
         for row in CONSENSUS_ROWS.values()
