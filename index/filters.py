@@ -14,7 +14,8 @@ from index.store.columns import Columns
 class Filters:
     """Conditions that must all hold; within one, any of its values does. Empty means no condition.
 
-    A single text is taken as a tuple of one. ``has_box9`` True keeps annotated views only.
+    A single text is taken as a tuple of one. ``has_box9`` True keeps annotated views only. What is
+    excluded may be qualified by its dataset, as ``dataset/sequence`` and ``dataset/instance``.
     """
 
     dataset: str | tuple[str, ...] = ()
@@ -41,12 +42,20 @@ class Filters:
             if wanted:
                 allowed &= columns.text[name].mask(wanted)
         for name in ("sequence", "instance"):
-            unwanted = getattr(self, f"exclude_{name}")
-            if unwanted:
-                allowed &= ~columns.text[name].mask(unwanted)
+            for unwanted in getattr(self, f"exclude_{name}"):
+                allowed &= ~_named(columns, name, unwanted)
         if self.has_box9 is not None:
             allowed &= columns.has_box9 == self.has_box9
         return allowed
+
+
+def _named(columns: Columns, name: str, value: str) -> NDArray[np.bool_]:
+    """(N,) bool: the rows whose column ``name`` is ``value``, alone or after its dataset."""
+    rows = columns.text[name].mask((value,))
+    dataset, slash, rest = value.partition("/")
+    if slash:
+        rows = rows | columns.text["dataset"].mask((dataset,)) & columns.text[name].mask((rest,))
+    return rows
 
 
 NO_FILTERS = Filters()

@@ -34,8 +34,8 @@ FILTERS = st.builds(
     category=some(CATEGORIES),
     sequence=some(SEQUENCES),
     instance=some(INSTANCES),
-    exclude_sequence=some(SEQUENCES),
-    exclude_instance=some(INSTANCES),
+    exclude_sequence=some((*SEQUENCES, "things/s1", "elsewhere/s2")),
+    exclude_instance=some((*INSTANCES, "things/thing1", "elsewhere/thing2")),
     has_box9=st.sampled_from([None, None, True, False]),
 )
 
@@ -66,8 +66,10 @@ def allowed(view, filters: Filters) -> bool:
         wanted = getattr(filters, name)
         if wanted and getattr(view, name) not in wanted:
             return False
-    if view.sequence in filters.exclude_sequence or view.instance in filters.exclude_instance:
-        return False
+    for name in ("sequence", "instance"):
+        value = getattr(view, name)
+        if {value, f"{view.dataset}/{value}"} & set(getattr(filters, f"exclude_{name}")):
+            return False
     return filters.has_box9 is None or (view.box9 is not None) == filters.has_box9
 
 
