@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,11 +18,10 @@ from service.schemas.answers import IndexRef, PoseAnswer, QueryOut, Recognised, 
 from service.schemas.query import BoxXyxy, QueryRequest, check_bbox
 from service.serving import ServedIndex
 from service.settings import Settings
-from service.shapes import box_out, camera_out, neighbour_out, plane_out, recognised
+from service.shapes import box_out, camera_out, consensus_out, neighbour_out, plane_out, recognised
 from training.data.records import Camera, ImageRGB, Plane
 
-NO_NEIGHBOUR = "no view of the index passes the filters"
-NO_BOX = "none of the neighbours gives a box; each says why"
+NO_NEIGHBOUR = "No view of the index passes the filters."
 
 
 class Stopwatch:
@@ -62,7 +62,9 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
             _filters(query),
         )
     reid = _recognise(served, embeddings, query, "reid", watch) if query.reid else None
-    best = answer.best_box
+    consensus = answer.consensus
+    if not answer.neighbours:
+        consensus = replace(consensus, reason=NO_NEIGHBOUR)
     return PoseAnswer(
         index=_index(served),
         head=answer.head,
@@ -79,8 +81,9 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
             *([answer.note] if answer.note else []),
         ],
         neighbours=[neighbour_out(found) for found in answer.neighbours],
-        box=box_out(best),
-        reason=None if best is not None else (NO_BOX if answer.neighbours else NO_NEIGHBOUR),
+        consensus=consensus_out(consensus),
+        box=box_out(consensus.box),
+        reason=consensus.reason,
         reid=reid,
         timings_ms=watch.read(),
     )
@@ -158,4 +161,4 @@ def _plane(query: QueryRequest) -> Plane | None:
 
 def _filters(query: QueryRequest) -> Filters:
     chosen = query.filters.model_dump(exclude_none=True)
-    return Filters(**chosen)
+    return Filters(has_box9=chosen.pop("annotated", None), **chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from index.answers import FittedBox, FittedNeighbour, InstanceMatch, ReidAnswer
+from index.answers import Consensus, FittedBox, FittedNeighbour, InstanceMatch, ReidAnswer
 from index.search import StoredView
 from service.schemas import answers
 from service.schemas.answers import (
@@ -89,6 +89,22 @@ def neighbour_out(found: FittedNeighbour) -> PoseNeighbour:
         similarity=found.neighbour.similarity,
         box=box_out(found.box),
         reason=None if found.box is not None else found.reason,
+    )
+
+
+def consensus_out(consensus: Consensus) -> answers.Consensus:
+    """What the neighbours say together."""
+    symmetry = consensus.symmetry
+    return answers.Consensus(
+        box=box_out(consensus.box),
+        hypothesis=box_out(consensus.hypothesis),
+        confidence=consensus.confidence,
+        agreement=consensus.agreement,
+        members=list(consensus.members),
+        symmetry=None
+        if symmetry is None
+        else answers.Symmetry(axis=symmetry.axis, fold=symmetry.fold, note=symmetry.note),
+        reason=consensus.reason,
     )
 
 

@@ -35,6 +35,8 @@ FENCE = re.compile(r"^```(?P<language>\w+)[^\n]*\n(?P<body>.*?)^```$", re.MULTIL
 
 UPDATE = os.environ.get("POSEBANK_UPDATE_README") == "1"
 
+CONSENSUS = ("confidence", "agreement", "members", "symmetry", "reason")
+
 RUN_ELSEWHERE = {
     "make serve": "starts the server that the other snippets ask",
     "make test": "is this run",
@@ -162,6 +164,7 @@ def shortened(answer: dict[str, Any]) -> dict[str, Any]:
     shown = {
         **{key: answer[key] for key in ("index", "head", "assumptions")},
         "neighbours": [{key: nearest[key] for key in ("view", "similarity")}],
+        "consensus": {key: answer["consensus"][key] for key in CONSENSUS},
         "box": {key: box[key] for key in ("rotation", "translation_m", "scale_m")},
     }
     rounded: dict[str, Any] = json.loads(
@@ -170,24 +173,27 @@ def shortened(answer: dict[str, Any]) -> dict[str, Any]:
     return rounded
 
 
-def printed(value: Any, indent: int = 0, room: int = 98) -> str:
-    """JSON where what fits on a line stays on it."""
+def printed(value: Any, indent: int = 0, taken: int = 0, room: int = 98) -> str:
+    """JSON that fills its lines; the first of them begins after ``taken`` columns."""
     line = json.dumps(value)
-    if len(line) <= room - indent or not isinstance(value, dict | list):
+    if len(line) <= room - taken or not isinstance(value, dict | list):
         return line
-    inner, (opening, closing) = indent + 1, (line[0], line[-1])
+    inner = indent + 1
     if isinstance(value, dict):
         parts = [
-            f"{json.dumps(key)}: {printed(one, inner, room - len(key) - 5)}"
+            f"{json.dumps(key)}: {printed(one, inner, inner + len(key) + 5)}"
             for key, one in value.items()
         ]
     else:
-        parts = [printed(one, inner, room) for one in value]
-    return (
-        opening
-        + ",".join(f"\n{' ' * inner}{part}" for part in parts)
-        + f"\n{' ' * indent}{closing}"
-    )
+        parts = [printed(one, inner, inner + 1) for one in value]
+    lines = parts[:1]
+    for part in parts[1:]:
+        if "\n" not in lines[-1] + part and inner + len(lines[-1]) + len(part) + 3 <= room:
+            lines[-1] += f", {part}"
+        else:
+            lines.append(part)
+    body = ",".join(f"\n{' ' * inner}{one}" for one in lines)
+    return f"{line[0]}{body}\n{' ' * indent}{line[-1]}"
 
 
 def assert_alike(shown: Any, given: Any, where: str = "answer") -> None:
@@ -236,7 +242,7 @@ def test_the_readme_shows_the_answer_that_is_given(server: Server) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("box.scale_m.1", 1.07),
+        ("box.scale_m.1", 9.0),
         ("neighbours.0.similarity", 0.9),
         ("index.version", "new"),
         ("head", 1),

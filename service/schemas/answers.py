@@ -83,6 +83,33 @@ class QueryOut(BaseModel):
     )
 
 
+class Symmetry(BaseModel):
+    """The neighbours that agree do so on all but the turn about an axis of the box."""
+
+    axis: str = Field(description="The axis of the box, such as `y`.")
+    fold: int | None = Field(
+        description="It looks alike after each of so many parts of a full turn; null: any turn."
+    )
+    note: str = Field(description="The same in a sentence.")
+
+
+class Consensus(BaseModel):
+    """What the nearest views say together. At least 20 are heard, however few `k` shows."""
+
+    box: Box | None = Field(description="The answer; null where it abstains.")
+    hypothesis: Box | None = Field(
+        description="The box most of the neighbours' weight agrees on, also where it abstains."
+    )
+    confidence: float | None = Field(
+        description="Calibrated probability that the hypothesis has a 3-D IoU above 0.5; null "
+        "where the index version holds no calibration."
+    )
+    agreement: float = Field(description="Share of the neighbours' weight that agrees, 0 to 1.")
+    members: list[int] = Field(description="Positions in `neighbours` of those that agree.")
+    symmetry: Symmetry | None = Field(description="null where they agree on the turn too.")
+    reason: str | None = Field(description="Why it abstains; null where it does not.")
+
+
 class MatchedView(BaseModel):
     """A view of a matched instance."""
 
@@ -112,15 +139,16 @@ class Recognised(BaseModel):
 
 
 class PoseAnswer(BaseModel):
-    """The nearest annotated views and the 9-DoF boxes that follow from them."""
+    """The nearest annotated views, the 9-DoF box of each, and the one they agree on."""
 
     index: IndexRef
     head: str = Field(description="The embedding that was compared.")
     query: QueryOut
     assumptions: list[str] = Field(description="What was assumed because it was not given.")
     neighbours: list[PoseNeighbour] = Field(description="Best first.")
-    box: Box | None = Field(description="The box of the best neighbour that has one.")
-    reason: str | None = Field(description="Why there is no box; null where there is one.")
+    consensus: Consensus = Field(description="What they say together, and how sure that is.")
+    box: Box | None = Field(description="The answer: the box of the consensus.")
+    reason: str | None = Field(description="Why there is no answer; null where there is one.")
     reid: Recognised | None = Field(
         description="Known instances the crop may be, from the same forward pass; null unless "
         "the request has `reid: true`."

@@ -60,10 +60,18 @@ class FiltersIn(Strict):
     dataset: Name | None = Field(default=None, description="Only views of this dataset.")
     category: Name | None = Field(default=None, description="Only views of this category.")
     split: Name | None = Field(default=None, description="Only views of this split.")
-    exclude_sequence: Name | None = Field(
-        default=None, description="No views of this sequence, such as the query's own."
+    annotated: bool | None = Field(
+        default=None, description="true: only views with a 9-DoF box; false: only those without."
     )
-    exclude_instance: Name | None = Field(default=None, description="No views of this instance.")
+    exclude_sequence: Name | None = Field(
+        default=None,
+        description="No views of this sequence, such as the query's own: `sequence` in any "
+        "dataset, or `dataset/sequence`.",
+    )
+    exclude_instance: Name | None = Field(
+        default=None,
+        description="No views of this instance: `instance` in any dataset, or `dataset/instance`.",
+    )
 
 
 class QueryRequest(Strict):

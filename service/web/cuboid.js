@@ -1,4 +1,4 @@
-// The fitted box over the image. Vertices: centre, then corners x-major (---, --+, -+-, …).
+// Boxes over the image. Vertices: centre, then corners x-major (---, --+, -+-, …).
 
 import { s } from "./elements.js";
 
@@ -8,8 +8,13 @@ const EDGES = [
   [1, 2], [3, 4], [5, 6], [7, 8], // along z (front)
 ];
 const FRONT = [2, 4, 8, 6]; // the +z face
+const FRONT_SIGNS = [[-1, -1], [-1, 1], [1, 1], [1, -1]]; // its corners in x and y
+const RING_STEPS = 72;
 
-export function cuboid(vertices) {
+const joined = (points) => points.map((point) => point.join(",")).join(" ");
+
+// `kind` is answer, neighbour or hypothesis: the last is drawn muted and dashed.
+export function cuboid(vertices, kind) {
   const lines = (name) =>
     EDGES.map(([a, b]) =>
       s("line", {
@@ -17,10 +22,45 @@ export function cuboid(vertices) {
         x1: vertices[a][0], y1: vertices[a][1], x2: vertices[b][0], y2: vertices[b][1],
       }),
     );
-  const front = FRONT.map((corner) => vertices[corner].join(",")).join(" ");
   return s(
     "g",
-    { class: "cuboid", "data-testid": "cuboid" },
-    ...lines("casing"), ...lines("edge"), s("polygon", { class: "front", points: front }),
+    { class: `cuboid ${kind}`, "data-testid": "cuboid", "data-kind": kind },
+    ...lines("casing"), ...lines("edge"),
+    s("polygon", { class: "front", points: joined(FRONT.map((corner) => vertices[corner])) }),
   );
+}
+
+// Where the front face may be as well, or null: a ring where any turn about y looks alike, else
+// the front faces of the other turns.
+export function orbit(box, camera, symmetry) {
+  if (symmetry?.axis !== "y") return null;
+  const [w, h, d] = box.scale_m.map((edge) => edge / 2);
+  const turned = (x, y, z, angle) =>
+    [x * Math.cos(angle) + z * Math.sin(angle), y, z * Math.cos(angle) - x * Math.sin(angle)];
+  const shapes = [];
+  if (symmetry.fold === null) {
+    const radius = (w + d) / 2;
+    const ring = (y) =>
+      Array.from({ length: RING_STEPS }, (_, i) => turned(0, y, radius, (2 * Math.PI * i) / RING_STEPS));
+    shapes.push(ring(-h), ring(h));
+  } else {
+    for (let i = 1; i < symmetry.fold; i += 1) {
+      const angle = (2 * Math.PI * i) / symmetry.fold;
+      shapes.push(FRONT_SIGNS.map(([x, y]) => turned(x * w, y * h, d, angle)));
+    }
+  }
+  const seen = shapes.map((points) => points.map((point) => project(box, camera, point)));
+  if (seen.flat().some((pixel) => pixel === null)) return null;
+  return s(
+    "g", { class: "orbit", "data-testid": "orbit" },
+    ...seen.flatMap((points) => ["casing", "alternative"].map((name) =>
+      s("polygon", { class: name, points: joined(points) }))),
+  );
+}
+
+// A point of the box's own frame in pixels; null behind the camera.
+function project(box, camera, point) {
+  const [x, y, z] = box.rotation.map((row, i) =>
+    row.reduce((sum, r, j) => sum + r * point[j], box.translation_m[i]));
+  return z > 0 ? [(camera.fx * x) / z + camera.cx, (camera.fy * y) / z + camera.cy] : null;
 }

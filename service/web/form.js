@@ -35,6 +35,7 @@ export function readRequest(form) {
   if (form.elements.index.value) request.index = form.elements.index.value;
   const filters = FILTERS.map((name) => [name, form.elements[name].value.trim()]);
   const set = filters.filter(([, value]) => value !== "");
+  if (form.elements.annotated.checked) set.push(["annotated", true]);
   if (set.length) request.filters = Object.fromEntries(set);
   return request;
 }
@@ -55,6 +56,7 @@ export function writeRequest(form, request) {
   put(NORMAL, request.plane?.normal);
   if (request.k) form.elements.k.value = request.k;
   for (const name of FILTERS) form.elements[name].value = request.filters?.[name] ?? "";
+  form.elements.annotated.checked = request.filters?.annotated === true;
 }
 
 function fillSelect(select, values, first) {

@@ -2,9 +2,11 @@
 
 import { ask, get, Refused } from "./api.js";
 import { curlCommand } from "./curl.js";
+import { cuboid, orbit } from "./cuboid.js";
 import { h } from "./elements.js";
 import { fillFilters, fillIndexes, readCrop, readRequest, unfinished, writeCrop, writeRequest } from "./form.js";
-import { poseCard, problemCard, reidCard } from "./results.js";
+import { caption, poseCard } from "./pose.js";
+import { problemCard, reidCard } from "./results.js";
 import { Stage } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,6 +15,7 @@ const stage = new Stage($("frame"), $("picture"), $("overlay"), (crop) => {
   writeCrop(form, crop);
   showCurl();
 });
+const POSE = "/pose/estimate";
 let image = null; // { blob, name }
 let indexes = [];
 let underway = null;
@@ -43,10 +46,13 @@ function showStage(there) {
   $("submit").disabled = !there;
 }
 
+// Both answers come from one request, unless re-ID alone is asked as curl.
+const question = (route = POSE) => ({ ...readRequest(form), ...(route === POSE ? { reid: true } : {}) });
+
 function showCurl() {
   const base = location.href.replace(/[?#].*$/, "").replace(/\/$/, "");
   const route = form.elements.route.value;
-  $("curl-text").textContent = curlCommand(base, route, image?.name ?? "image.jpg", readRequest(form));
+  $("curl-text").textContent = curlCommand(base, route, image?.name ?? "image.jpg", question(route));
 }
 
 async function take(blob, name, request = null) {
@@ -62,6 +68,7 @@ async function take(blob, name, request = null) {
   image = { blob, name };
   showStage(true);
   $("results").replaceChildren();
+  $("caption").textContent = "";
   const [width, height] = stage.size;
   $("image-size").textContent = `${name} · ${width} × ${height} — drag to draw the crop`;
   writeRequest(form, request ?? {});
@@ -84,20 +91,37 @@ async function submit() {
   underway?.abort();
   const mine = (underway = new AbortController());
   $("submit").textContent = "Asking …";
-  const request = readRequest(form);
-  const put = (route) => ask(route, image.blob, image.name, request, mine.signal);
-  const [pose, reid] = await Promise.allSettled([put("/pose/estimate"), put("/reid/search")]);
-  if (mine !== underway) return;
-  $("submit").textContent = "Ask";
-  stage.setBox(pose.value?.box?.vertices_px ?? null);
-  if (pose.status === "rejected") {
-    showProblem(pose.reason);
+  let answer;
+  try {
+    answer = await ask(POSE, image.blob, image.name, question(), mine.signal);
+  } catch (error) {
+    if (mine === underway) fail(error);
     return;
   }
-  $("results").replaceChildren(
-    poseCard(pose.value, (vertices) => stage.setBox(vertices)),
-    reid.status === "fulfilled" ? reidCard(reid.value) : problemCard(problemOf(reid.reason)),
-  );
+  if (mine !== underway) return;
+  $("submit").textContent = "Ask";
+  $("results").replaceChildren(poseCard(answer, (i) => drawBox(answer, i)), reidCard(answer.reid));
+}
+
+function fail(error) {
+  $("submit").textContent = "Ask";
+  stage.setBoxes([]);
+  $("caption").textContent = "";
+  showProblem(error);
+}
+
+function drawBox(answer, i) {
+  const { consensus, neighbours, query } = answer;
+  $("caption").textContent = caption(answer, i);
+  if (i !== null) {
+    stage.setBoxes([cuboid(neighbours[i].box.vertices_px, "neighbour")]);
+    return;
+  }
+  const { box, hypothesis, symmetry } = consensus;
+  const drawn = hypothesis
+    ? [orbit(hypothesis, query.camera, symmetry), cuboid(hypothesis.vertices_px, box ? "answer" : "hypothesis")]
+    : [];
+  stage.setBoxes(drawn.filter((one) => one !== null));
 }
 
 async function refreshIndexes() {

@@ -1,7 +1,6 @@
-// The image, the crop drawn on it (mouse, touch, keyboard) and the box laid over it.
+// The image, the crop drawn on it (mouse, touch, keyboard) and the boxes laid over it.
 // Coordinates are image pixels, pixel centres at integers: the picture spans [-0.5, width - 0.5].
 
-import { cuboid } from "./cuboid.js";
 import { s } from "./elements.js";
 
 const CORNERS = { nw: [0, 1], ne: [2, 1], sw: [0, 3], se: [2, 3] };
@@ -11,7 +10,7 @@ export class Stage {
   constructor(frame, picture, overlay, onCrop) {
     Object.assign(this, { frame, picture, overlay, onCrop });
     this.crop = null;
-    this.box = null;
+    this.boxes = [];
     this.shown = { crop: true, box: true };
     overlay.addEventListener("pointerdown", (event) => this.#press(event));
     overlay.addEventListener("keydown", (event) => this.#key(event));
@@ -39,7 +38,7 @@ export class Stage {
     this.frame.style.width = `min(100%, ${(62 * width) / height}vh, ${3 * width}px)`;
     this.overlay.setAttribute("viewBox", `-0.5 -0.5 ${width} ${height}`);
     this.frame.hidden = false;
-    this.box = null;
+    this.boxes = [];
     this.setCrop(null);
   }
 
@@ -48,8 +47,9 @@ export class Stage {
     this.draw();
   }
 
-  setBox(vertices) {
-    this.box = vertices;
+  // SVG elements in image pixels.
+  setBoxes(boxes) {
+    this.boxes = boxes;
     this.draw();
   }
 
@@ -64,7 +64,7 @@ export class Stage {
     const focused = document.activeElement?.classList?.contains("crop");
     const parts = [];
     if (this.crop && this.shown.crop) parts.push(...this.#cropParts(width, height));
-    if (this.box && this.shown.box) parts.push(cuboid(this.box));
+    if (this.shown.box) parts.push(...this.boxes);
     this.overlay.replaceChildren(...parts);
     if (focused) this.overlay.querySelector(".crop")?.focus();
   }

@@ -19,6 +19,7 @@ def test_typed_answers(live: Live, query: Query, tmp_path: Path) -> None:
         pose = client.estimate_pose(path, {**query.request, "k": 2})
         assert len(pose.neighbours) == 2
         assert pose.box is not None
+        assert pose.consensus.hypothesis == pose.box
         assert len(pose.box.vertices_m) == 9
         same = client.estimate_pose(query.jpeg, QueryRequest(k=2, bbox=pose.query.bbox))
         assert same.neighbours[0].view == pose.neighbours[0].view

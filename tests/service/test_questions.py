@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,6 +46,40 @@ def test_the_box_lies_on_the_object(live: Live, query: Query) -> None:
     np.testing.assert_allclose(vertices[0], query.box.translation, atol=0.06)
 
 
+def test_the_answer_is_what_the_neighbours_agree_on(live: Live, query: Query) -> None:
+    request = {**query.request, "filters": {"category": "cup"}}
+    told = live.ask("/pose/estimate", query.jpeg, request).json()
+    consensus = told["consensus"]
+    assert told["box"] == consensus["box"] == consensus["hypothesis"]
+    assert told["reason"] is consensus["reason"] is None
+    assert 0 < consensus["agreement"] <= 1
+    assert consensus["members"]
+    sizes = [told["neighbours"][member]["box"]["scale_m"] for member in consensus["members"]]
+    found = np.array(consensus["hypothesis"]["scale_m"])
+    assert (np.abs(np.array(sizes) - found) < 0.2 * found).all()
+
+
+def test_where_it_abstains_the_hypothesis_and_the_reason_are_told(
+    live: Live, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from service import questions
+
+    def unsure(*args: Any) -> Any:
+        answer = answer_pose(*args)
+        doubt = replace(answer.consensus, box=None, confidence=0.1, reason="They disagree.")
+        return replace(answer, consensus=doubt)
+
+    answer_pose = questions.answer_pose
+    monkeypatch.setattr(questions, "answer_pose", unsure)
+    told = live.ask("/pose/estimate", query.jpeg, query.request).json()
+    assert told["box"] is told["consensus"]["box"] is None
+    assert told["reason"] == told["consensus"]["reason"] == "They disagree."
+    assert told["consensus"]["hypothesis"]["scale_m"]
+    assert told["consensus"]["confidence"] == 0.1
+
+
 def test_what_is_not_given_is_assumed_and_said(live: Live, query: Query) -> None:
     told = live.ask("/pose/estimate", query.jpeg).json()
     said = " ".join(told["assumptions"])
@@ -83,11 +118,16 @@ def test_instances_are_matched(live: Live, query: Query) -> None:
         ({"category": "book"}, "category", {"book"}),
         ({"exclude_instance": "cup-0"}, "instance", {"cup-1", "book-0", "book-1"}),
         ({"exclude_sequence": "cup/0", "category": "cup"}, "sequence", {"cup/1"}),
+        ({"exclude_sequence": "toys/cup/0", "category": "cup"}, "sequence", {"cup/1"}),
+        ({"exclude_sequence": "dolls/cup/0", "category": "cup"}, "sequence", {"cup/0", "cup/1"}),
+        ({"exclude_instance": "toys/cup-1", "category": "cup"}, "instance", {"cup-0"}),
+        ({"annotated": True, "category": "cup"}, "instance", {"cup-0", "cup-1"}),
+        ({"annotated": False}, "instance", set()),
         ({"dataset": "toys", "split": "train"}, "split", {"train"}),
     ],
 )
 def test_filters_hold_before_ranking(
-    live: Live, query: Query, filters: dict[str, str], key: str, allowed: set[str]
+    live: Live, query: Query, filters: dict[str, object], key: str, allowed: set[str]
 ) -> None:
     request = {**query.request, "k": 24, "filters": filters}
     neighbours = live.ask("/pose/estimate", query.jpeg, request).json()["neighbours"]
@@ -100,6 +140,8 @@ def test_no_view_passes_the_filters(live: Live, query: Query) -> None:
     assert told["neighbours"] == []
     assert told["box"] is None
     assert "filters" in told["reason"]
+    assert told["reason"] == told["consensus"]["reason"]
+    assert told["consensus"]["hypothesis"] is None
     assert live.ask("/reid/search", query.jpeg, request).json()["matches"] == []
 
 
