@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from index.answers.pooling import Pooled
 from index.evaluation.embeddings import EmbeddedViews
 from index.evaluation.neighbours import PairMask, Rows
 from index.evaluation.views import ViewTable
@@ -38,6 +39,9 @@ class Ranking:
 class Fits:
     """One row of Objectron's table: Q queries, the gallery view each picked, the box it gave.
 
+    A consensus has its boxes from many views; ``picks`` are then the nearest, and ``confidence``
+    (Q,) is what it stated where it was calibrated.
+
     ``query_rows`` and ``picks`` (Q,) are rows of ``queries`` and ``gallery``; ``boxes``, ``iou``
     (Q,) and ``iou_turned`` (Q,), which has the rule of symmetry, belong to them row by row.
     """
@@ -46,9 +50,10 @@ class Fits:
     gallery: ViewTable
     query_rows: Rows
     picks: Rows
-    boxes: FittedBoxes
+    boxes: FittedBoxes | Pooled
     iou: Floats
     iou_turned: Floats
+    confidence: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)

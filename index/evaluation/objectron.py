@@ -151,13 +151,27 @@ def evaluate_objectron(
         sizes[name] = sizes["nearest_neighbour"]
         pooled = asked.pooled(plane, np.random.default_rng([seed, 1]))
         failures[name] = {NO_BOX: int((~pooled.ok).sum())} if not pooled.ok.all() else {}
+        fitted_to = None if confidence is None else getattr(confidence, calibration)
+        overlaps = []
         for suffix, symmetric in (("", never), ("_symmetric", turns)):
             iou = overlap(pooled, truth, query_rows, symmetric)
+            overlaps.append(iou)
             hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
             mean_iou[name + suffix] = by_category(iou, categories)
             if not suffix:
-                fitted_to = None if confidence is None else getattr(confidence, calibration)
                 consensus[name] = figures(pooled, iou > HIT_IOU, fitted_to)
+        if material is not None:
+            sure = None if fitted_to is None else fitted_to.probability(pooled.features)
+            material.fits[name] = Fits(
+                posed.table,
+                references.table,
+                query_rows,
+                picks["nearest_neighbour"],
+                pooled,
+                overlaps[0],
+                overlaps[1],
+                sure,
+            )
 
     best = picks["nearest_neighbour"]
     right = (references.table.category[best] == categories).astype(np.float64)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from index.answers.pooling import Pooled
 from index.evaluation.material import Fits, Floats
-from index.evaluation.objectron import HIT_IOU, NO_CANDIDATE
+from index.evaluation.objectron import HIT_IOU, NO_BOX
 from index.evaluation.report.pictures import Picture, Pictures, Region, region_around
 from index.geometry import REASONS, box_vertices, project
 from index.geometry.box import EDGES
@@ -17,6 +18,9 @@ TURNED_DEG = 30.0
 MOVED_SHARE = 0.15
 RESIZED_FACTOR = 1.25
 """From these on a difference is named as a reason of a miss (ours)."""
+
+NamedFits = tuple[str, str, Fits]
+"""Heading, class of the lines, fits."""
 
 CORNER_PAIRS = tuple(pair for edges in EDGES for pair in zip(edges[::2], edges[1::2], strict=True))
 
@@ -31,12 +35,13 @@ class Outline:
 
 @dataclass(frozen=True)
 class FittedAnswer:
-    """What one way of fitting gave: its IoU and the reasons where it is no hit."""
+    """What one way of fitting gave: its IoU, how sure it was, the reasons where it is no hit."""
 
     heading: str
     kind: str
     iou: str
     iou_turned: str | None
+    confidence: str | None
     hit: bool
     reasons: tuple[str, ...]
 
@@ -54,14 +59,22 @@ class BoxCard:
     answers: tuple[FittedAnswer, ...]
 
 
-def box_cards(
-    fits: Sequence[tuple[str, str, Fits]], rows: Sequence[int], pictures: Pictures
-) -> list[BoxCard]:
-    """One card a row. ``fits`` are (heading, kind, fits), the first of which chooses the rows."""
+@dataclass(frozen=True)
+class FailedBoxes:
+    """Misses of one way of fitting: ``cards`` of some of ``n_missed`` among ``n_asked``."""
+
+    heading: str
+    cards: tuple[BoxCard, ...]
+    n_missed: int
+    n_asked: int
+
+
+def box_cards(fits: Sequence[NamedFits], rows: Sequence[int], pictures: Pictures) -> list[BoxCard]:
+    """One card for each of the ``rows`` of the first of ``fits``."""
     return [_card(fits, row, pictures) for row in rows]
 
 
-def _card(fits: Sequence[tuple[str, str, Fits]], row: int, pictures: Pictures) -> BoxCard:
+def _card(fits: Sequence[NamedFits], row: int, pictures: Pictures) -> BoxCard:
     first = fits[0][2]
     query = int(first.query_rows[row])
     view, source = first.queries.views[query], first.gallery.views[int(first.picks[row])]
@@ -106,6 +119,7 @@ def _answer(heading: str, kind: str, fit: Fits, at: int) -> FittedAnswer:
         kind=kind,
         iou=f"{iou:.2f}",
         iou_turned=f"{turned:.2f}" if turned != iou else None,
+        confidence=None if fit.confidence is None else f"{fit.confidence[at]:.2f}",
         hit=hit,
         reasons=() if hit else tuple(reasons(fit, at)),
     )
@@ -114,15 +128,13 @@ def _answer(heading: str, kind: str, fit: Fits, at: int) -> FittedAnswer:
 def reasons(fit: Fits, at: int) -> list[str]:
     """Why the box of this row does not overlap enough, the gravest first."""
     view = fit.queries.views[int(fit.query_rows[at])]
-    pick = int(fit.picks[at])
-    if pick < 0:
-        return [NO_CANDIDATE]
-    source = fit.gallery.views[pick]
+    source = fit.gallery.views[int(fit.picks[at])]
     told = []
     if source.category != view.category:
         told.append(f"wrong category: its nearest view is of {source.category}")
     if not fit.boxes.ok[at]:
-        return [f"no box: {REASONS[int(fit.boxes.reason[at])]}", *told]
+        why = NO_BOX if isinstance(fit.boxes, Pooled) else REASONS[int(fit.boxes.reason[at])]
+        return [why if why == NO_BOX else f"no box: {why}", *told]
     assert view.box9 is not None
     angle = rotation_error_deg(fit.boxes.rotation[at], view.box9.rotation)
     moved = float(np.linalg.norm(fit.boxes.translation[at] - view.box9.translation))
@@ -132,9 +144,9 @@ def reasons(fit: Fits, at: int) -> list[str]:
     if angle >= TURNED_DEG:
         told.append(f"rotation {angle:.0f}° off")
     if max(factor[worst], 1 / factor[worst]) >= RESIZED_FACTOR:
-        told.append(f"its {'xyz'[worst]} side is {factor[worst]:.2f} times the true one")
+        told.append(f"{'xyz'[worst]} side {factor[worst]:.2f} times the true one")
     if moved >= MOVED_SHARE:
-        told.append(f"its centre is {moved:.0%} of the box's diagonal away")
+        told.append(f"centre {moved:.0%} of the diagonal away")
     if not told:
         told.append(
             f"small errors together: rotation {angle:.0f}°, {'xyz'[worst]} side "

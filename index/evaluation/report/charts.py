@@ -126,24 +126,29 @@ def precision_recall_chart(curves: Sequence[Curve], overall: Curve) -> bytes:
         return as_svg(figure)
 
 
-def reliability_chart(confidence: Floats, hit_rate: Floats, counts: Floats) -> bytes:
-    """Stated confidence (B,) against the share of hits (B,) of the (B,) queries that had it."""
+def reliability_chart(confidence: Floats, hit_rate: Floats, share: Floats) -> bytes:
+    """Stated confidence (B,) against the share of hits (B,) of the share (B,) of queries there."""
     with drawing():
         figure, axes = new_figure(4.6, 4.2)
         axes.plot((0, 1), (0, 1), color=SOFT, linewidth=1, linestyle="dashed")
         axes.plot(confidence, hit_rate, color=COLOURS[0], linewidth=1.4)
-        area = 20 + 180 * counts / max(1.0, float(counts.max()))
+        area = 20 + 300 * share
         axes.scatter(confidence, hit_rate, s=area, color=COLOURS[0], alpha=0.7, linewidths=0)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="stated confidence", ylabel="share of hits")
         axes.grid(True)
         return as_svg(figure)
 
 
-def map_chart(points: Points, tracks: list[Track]) -> bytes:
+def map_colours(tracks: list[Track]) -> dict[str, str]:
+    """Category → colour; empty where there is one category, for then tracks have the colours."""
+    groups = sorted({track.category for track in tracks})
+    return {group: look(number)[0] for number, group in enumerate(groups) if len(groups) > 1}
+
+
+def map_chart(points: Points, tracks: list[Track], labelled: bool) -> bytes:
     """Points (n, 2) of the tracks' rows, one after the other; a colour a category, or a track
     where there is one category, and a line along each track."""
-    groups = sorted({track.category for track in tracks})
-    by_category = len(groups) > 1
+    colours = map_colours(tracks)
     with drawing():
         from matplotlib import patheffects
 
@@ -152,15 +157,14 @@ def map_chart(points: Points, tracks: list[Track]) -> bytes:
         for position, track in enumerate(tracks):
             mine = points[start : start + len(track.rows)]
             start += len(mine)
-            number = groups.index(track.category) if by_category else position
-            colour = COLOURS[number % len(COLOURS)]
+            colour = colours.get(track.category, look(position)[0])
             line = np.concatenate([mine, mine[:1]]) if track.closed else mine
-            axes.plot(line[:, 0], line[:, 1], color=colour, linewidth=0.8, alpha=0.55)
+            axes.plot(line[:, 0], line[:, 1], color=colour, linewidth=0.8, alpha=0.4)
             axes.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, linewidths=0)
         halo: list[patheffects.AbstractPathEffect] = [
             patheffects.withStroke(linewidth=3, foreground=SURFACE)
         ]
-        for group in groups if by_category and len(groups) <= 30 else []:
+        for group in colours if labelled else ():
             inside = np.repeat(
                 [track.category == group for track in tracks], [len(track.rows) for track in tracks]
             )

@@ -11,8 +11,10 @@ from index.evaluation.material import Angles, Fits, Ranking
 from index.evaluation.objectron import HIT_IOU
 from index.evaluation.reid import same_label
 from index.evaluation.report.pictures import Picture, Pictures
+from index.evaluation.report.sampling import by_turns, first_of_each
 
 SHOWN = 18
+WITHOUT_BOX = 6
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,23 @@ class Failures:
     worst: tuple[Failure, ...]
 
 
-def worst_fits(fit: Fits) -> tuple[list[int], int]:
-    """Rows of at most SHOWN misses, least overlap first, boxes before none; and how many miss.
+def worst_fits(fit: Fits, rng: np.random.Generator) -> tuple[list[int], int]:
+    """Rows of at most SHOWN misses; and how many miss in all.
+
+    At most WITHOUT_BOX that have none, then by the overlap, equal ones of each category in turn. Of
+    each sequence its worst, for neighbouring frames fail alike.
 
     The rule of symmetry is granted: a cup that is only turned about its axis is no failure here.
     """
     missed = np.flatnonzero(~(fit.iou_turned > HIT_IOU))
-    order = np.lexsort((missed, fit.boxes.ok[missed], fit.iou_turned[missed]))
-    return missed[order][:SHOWN].tolist(), len(missed)
+    mixed = missed[by_turns(fit.queries.category[fit.query_rows[missed]], rng)]
+    without = mixed[~fit.boxes.ok[mixed]]
+    with_box = mixed[fit.boxes.ok[mixed]]
+    with_box = with_box[np.argsort(fit.iou_turned[with_box], kind="stable")]
+    sequences = fit.queries.sequence[fit.query_rows]
+    shown = first_of_each(without, sequences)[:WITHOUT_BOX].tolist()
+    shown += first_of_each(with_box, sequences)[: SHOWN - len(shown)].tolist()
+    return shown, len(missed)
 
 
 def angle_failures(angles: Angles, pictures: Pictures) -> Failures:
@@ -52,6 +63,7 @@ def angle_failures(angles: Angles, pictures: Pictures) -> Failures:
     asked = np.flatnonzero(angles.best >= 0)
     wrong = asked[angles.error_deg[asked] > AZIMUTH_STEP_DEG]
     order = wrong[np.lexsort((wrong, -angles.error_deg[wrong]))]
+    order = first_of_each(order, angles.table.sequence[angles.queries])
     worst = []
     for position in order[:SHOWN]:
         view = angles.table.views[angles.queries[position]]
@@ -80,8 +92,9 @@ def ranking_failures(ranking: Ranking, pictures: Pictures) -> Failures:
     precision, table = ranking.average_precision, ranking.table
     failed = np.flatnonzero(ranking.rank1 < 1.0)
     positive = same_label(table.instance, ranking.queries)
+    order = failed[np.lexsort((failed, precision[failed]))]
     worst = []
-    for position in failed[np.lexsort((failed, precision[failed]))][:SHOWN]:
+    for position in first_of_each(order, table.sequence[ranking.queries])[:SHOWN]:
         row = int(ranking.queries[position])
         at = np.array([position], dtype=np.intp)
         similarity = ranking.vectors @ ranking.vectors[row]

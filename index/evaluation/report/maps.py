@@ -65,9 +65,11 @@ def sample_tracks(tracks: list[Track], rng: np.random.Generator) -> list[Track]:
 def principal_components(vectors: NDArray[np.float32]) -> tuple[Points, float]:
     """(n, 2) projection of (n, dim) on their two widest directions; the share of variance there."""
     from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
 
     pca = PCA(n_components=2, svd_solver="full")
-    with np.errstate(invalid="ignore"):  # all alike: no variance to share
+    # One thread adds in one order; all alike have no variance to share.
+    with threadpool_limits(1), np.errstate(invalid="ignore"):
         points = pca.fit_transform(vectors.astype(np.float64))
         share = float(np.nan_to_num(pca.explained_variance_ratio_).sum())
     return np.asarray(points, np.float64), share
@@ -76,6 +78,7 @@ def principal_components(vectors: NDArray[np.float32]) -> tuple[Points, float]:
 def neighbour_map(vectors: NDArray[np.float32], seed: int) -> Points:
     """(n, 2) t-SNE of (n, dim) embeddings by their cosine similarity; started from the PCA."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     embedding = TSNE(
         n_components=2,
@@ -85,7 +88,8 @@ def neighbour_map(vectors: NDArray[np.float32], seed: int) -> Points:
         random_state=seed,
         n_jobs=1,
     )
-    return np.asarray(embedding.fit_transform(vectors.astype(np.float64)), np.float64)
+    with threadpool_limits(1):
+        return np.asarray(embedding.fit_transform(vectors.astype(np.float64)), np.float64)
 
 
 def _started(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from index.evaluation.report.sampling import sample_by_turns
 from index.evaluation.views import ViewTable
 
 QUERIES = 10
-SHOWN = 6
+SHOWN = 8
 
 ANY = "own sequence included"
 OTHER = "other sequences"

@@ -19,6 +19,12 @@ def by_turns(labels: NDArray[np.str_], rng: np.random.Generator) -> Rows:
     return order[np.lexsort((shuffled, turn))]
 
 
+def first_of_each(ordered: Rows, labels: NDArray[np.str_]) -> Rows:
+    """Those of ``ordered`` whose label, in ``labels`` (N,) by the same numbers, none has before."""
+    firsts = np.unique(labels[ordered], return_index=True)[1]
+    return ordered[np.sort(firsts)]
+
+
 def sample_by_turns(labels: NDArray[np.str_], at_most: int, rng: np.random.Generator) -> Rows:
     """At most so many positions of ``labels``, of each label as many or one fewer, by label."""
     chosen = by_turns(labels, rng)[:at_most]

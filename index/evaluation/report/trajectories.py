@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.evaluation.embeddings import EmbeddedViews
-from index.evaluation.report.charts import map_chart, trajectory_chart, viridis
+from index.evaluation.report.charts import map_chart, map_colours, trajectory_chart, viridis
 from index.evaluation.report.maps import (
     Track,
     all_tracks,
@@ -19,7 +19,7 @@ from index.evaluation.report.maps import (
 from index.evaluation.report.pictures import Picture, Pictures
 from index.evaluation.report.sampling import sample_by_turns
 
-TRACKS_SHOWN = 6
+TRACKS_SHOWN = 8
 STRIP = 5
 MIN_POINTS = 10
 
@@ -55,13 +55,15 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Maps:
-    """The section: of how many trajectories and views how many are shown."""
+    """The section: how many trajectories there are and are shown, with how many views; ``legend``
+    has categories and their colours."""
 
     heads: tuple[HeadMap, ...]
     trajectories: tuple[Trajectory, ...]
     n_tracks: int
     n_tracks_shown: int
     n_points: int
+    legend: tuple[tuple[str, str], ...]
 
 
 def show_maps(embedded: EmbeddedViews, pictures: Pictures, seed: int, stream: int) -> Maps | None:
@@ -77,11 +79,13 @@ def show_maps(embedded: EmbeddedViews, pictures: Pictures, seed: int, stream: in
         points, share = principal_components(vectors[rows])
         nearby = neighbour_map(vectors[rows], seed)
         told = f"of {len(sampled)} trajectories by the head {head}"
+        near = map_chart(nearby, sampled, labelled=True)
+        wide = map_chart(points, sampled, labelled=False)
         heads.append(
             HeadMap(
                 head,
-                pictures.chart(map_chart(nearby, sampled), 640, 560, f"t-SNE {told}"),
-                pictures.chart(map_chart(points, sampled), 640, 560, f"PCA {told}"),
+                pictures.chart(near, 640, 560, f"t-SNE {told}"),
+                pictures.chart(wide, 640, 560, f"PCA {told}"),
                 f"{share:.0%}",
             )
         )
@@ -93,6 +97,7 @@ def show_maps(embedded: EmbeddedViews, pictures: Pictures, seed: int, stream: in
         len(tracks),
         len(sampled),
         len(rows),
+        tuple(map_colours(sampled).items()),
     )
 
 

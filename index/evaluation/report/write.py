@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.evaluation.material import Fits, Material
+from index.evaluation.material import Material
 from index.evaluation.neighbours import Rows
 from index.evaluation.reid import ALL_FRAMES, adjacent_frames
-from index.evaluation.report.boxes import BoxCard, box_cards
+from index.evaluation.report.boxes import BoxCard, FailedBoxes, NamedFits, box_cards
 from index.evaluation.report.curves import CurveChart, show_curves
 from index.evaluation.report.extra import require_extra
 from index.evaluation.report.failures import (
@@ -25,6 +25,7 @@ from index.evaluation.report.folder import PAGE, appearing_folder
 from index.evaluation.report.html import render_page
 from index.evaluation.report.neighbours import Shown, show_neighbours
 from index.evaluation.report.pictures import Pictures
+from index.evaluation.report.reliability import show_reliability
 from index.evaluation.report.sampling import sample_by_turns
 from index.evaluation.report.trajectories import Maps, show_maps
 from index.evaluation.tables import grids, notes
@@ -34,7 +35,7 @@ CARDS = 18
 FITS = {"nearest_neighbour": ("nearest view", "nearest"), "consensus": ("consensus", "consensus")}
 """Row of the figures → its heading and the look of its lines. The first chooses the queries."""
 
-STREAMS = {"neighbours": 1, "boxes": 2, "maps": 3}
+STREAMS = {"neighbours": 1, "boxes": 2, "maps": 3, "failures": 4}
 """A stream of draws of its own for each section, so that none moves another."""
 
 
@@ -54,10 +55,10 @@ def write_report(folder: Path, figures: Mapping[str, Any], material: Material) -
             "figures": figures,
             "grids": grids(protocol, figures),
             "notes": notes(protocol, figures),
-            "reliability": [],
+            "reliability": show_reliability(figures, pictures),
             "curves": _curves(material, pictures),
             "boxes": _boxes(fits, pictures, _rng(seed, "boxes")),
-            "failed_boxes": _failed_boxes(fits, pictures),
+            "failed_boxes": _failed_boxes(fits, pictures, _rng(seed, "failures")),
             "failures": _failures(material, pictures),
             "neighbours": _neighbours(material, pictures, _rng(seed, "neighbours")),
             "maps": _maps(material, pictures, seed),
@@ -75,9 +76,7 @@ def _curves(material: Material, pictures: Pictures) -> list[CurveChart]:
     return [chart for chart in charts if chart is not None]
 
 
-def _boxes(
-    fits: list[tuple[str, str, Fits]], pictures: Pictures, rng: np.random.Generator
-) -> list[BoxCard]:
+def _boxes(fits: list[NamedFits], pictures: Pictures, rng: np.random.Generator) -> list[BoxCard]:
     if not fits:
         return []
     first = fits[0][2]
@@ -86,13 +85,15 @@ def _boxes(
 
 
 def _failed_boxes(
-    fits: list[tuple[str, str, Fits]], pictures: Pictures
-) -> tuple[list[BoxCard], int, int]:
-    """The cards, how many queries miss, of how many."""
+    fits: list[NamedFits], pictures: Pictures, rng: np.random.Generator
+) -> FailedBoxes | None:
+    """Those of the last way of fitting: of the consensus where there is one."""
     if not fits:
-        return [], 0, 0
-    rows, n_missed = worst_fits(fits[0][2])
-    return box_cards(fits, rows, pictures), n_missed, len(fits[0][2].query_rows)
+        return None
+    judged = fits[-1]
+    rows, n_missed = worst_fits(judged[2], rng)
+    cards = box_cards([judged, *fits[:-1]], rows, pictures)
+    return FailedBoxes(judged[0], tuple(cards), n_missed, len(judged[2].query_rows))
 
 
 def _failures(material: Material, pictures: Pictures) -> list[Failures]:
