@@ -119,7 +119,9 @@ def pool(
     rows = np.arange(len(boxes.ok))
     fill = fill_scores(boxes.rotation, boxes.translation, boxes.scale, bbox_xyxy, K, image_size)
     best = np.where(boxes.ok, similarity, -1.0).max(axis=1)
-    weights = _weights(boxes.ok, similarity - best[:, None], fill, settings)
+    likeness = np.exp(np.where(boxes.ok, similarity - best[:, None], 0.0) / settings.temperature)
+    likeness = _shares(likeness * boxes.ok)
+    weights = _shares(likeness * np.maximum(fill, SMALLEST_FILL) ** settings.fill_power)
     apart = squared_distances(boxes.translation, spreads(boxes.rotation, boxes.scale), boxes.scale)
     kernel = np.exp(apart / (-2.0 * settings.bandwidth**2))
     share = (kernel @ weights[..., None])[..., 0]
@@ -160,18 +162,15 @@ def pool(
         agreement=share[rows, medoid],
         rival=rival,
         members=(near > settings.member_above) & boxes.ok,
-        fold=_fold(boxes, weights, medoid, settings),
+        # Not weighed by fill: of a round thing's boxes some turns fill the crop better.
+        fold=_fold(boxes, likeness, medoid, settings),
         features=features,
     )
 
 
-def _weights(
-    ok: NDArray[np.bool_], behind_best: Array, fill: Array, settings: PoolingSettings
-) -> Array:
-    """(Q, k) summing to 1; 0 where there is no box."""
-    likeness = np.exp(np.where(ok, behind_best, 0.0) / settings.temperature)
-    weights = likeness * np.maximum(fill, SMALLEST_FILL) ** settings.fill_power * ok
-    return weights / np.maximum(weights.sum(axis=1, keepdims=True), NO_WEIGHT)
+def _shares(weights: Array) -> Array:
+    """(Q, k) summing to 1; all 0 where they were."""
+    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), NO_WEIGHT))
 
 
 def _normalised(weights: Array, medoid: NDArray[np.intp]) -> Array:
@@ -191,7 +190,7 @@ def _most_voted_front(
 
 
 def _fold(
-    boxes: Hypotheses, weights: Array, medoid: NDArray[np.intp], settings: PoolingSettings
+    boxes: Hypotheses, likeness: Array, medoid: NDArray[np.intp], settings: PoolingSettings
 ) -> NDArray[np.int64]:
     """(Q,) in which the boxes that agree but for their turn about y differ in that turn."""
     rows = np.arange(len(medoid))
@@ -199,11 +198,11 @@ def _fold(
         boxes.translation, spreads_about_y(boxes.rotation, boxes.scale), boxes.scale
     )[rows, medoid]
     alike = np.exp(apart / (-2.0 * settings.bandwidth**2))
-    w = _normalised(weights * alike, medoid)
+    w = _normalised(likeness * alike, medoid)
     one, two, four = concentrations(turns_about_y(boxes, medoid), w, (1, 2, 4)).T
     # 1 / Σ w² is how many members there were if all weighed the same.
     enough = np.einsum("qk,qk->q", w, w) <= 1.0 / settings.least_members
-    enough &= (alike * weights).sum(axis=1) > settings.member_above
+    enough &= (alike * likeness).sum(axis=1) > settings.member_above
     settled, spread = settings.settled_above, settings.spread_below
     fold = np.full(len(w), NO_SYMMETRY)
     open_ = enough & (one < spread)
