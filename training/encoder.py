@@ -27,6 +27,7 @@ from training.artifact import (
     read_weights,
     verify,
 )
+from training.cores import available_cores, cpu_quota
 from training.data.crop import crop_view
 from training.data.records import ImageRGB
 from training.errors import EncoderError
@@ -71,13 +72,15 @@ class Encoder:
         """Load and verify an encoder folder (or the ``encoder`` folder of a training run).
 
         ``auto`` takes CUDA where it is present, else ONNX Runtime on CPU. ``threads`` limits the
-        CPU threads of one call; None leaves it to the runtime. Raises EncoderError when files are
+        CPU threads of one call; None: what a CPU quota grants, else as the runtime chooses. Raises EncoderError when files are
         missing, were changed, or the backend is not installed.
         """
         folder = find_artifact(Path(folder))
         info = read_info(folder)
         weights = read_weights(folder)
         verify(folder, info, weights)
+        if threads is None and cpu_quota() is not None:
+            threads = available_cores()
         if backend == "auto":
             backend = "torch" if _cuda_torch() else "onnx"
         if backend == "torch":

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import training.encoder
 from training.artifact import (
     GRAPH_FILE,
     INFO_FILE,
@@ -171,3 +172,21 @@ def test_onnx_runtime_is_told_not_to_report() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "quota", "threads"), [(None, 3.0, 3), (1, 3.0, 1), (None, None, 0)]
+)
+def test_a_quota_bounds_the_threads_nobody_asked_for(
+    tiny_encoder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int | None,
+    quota: float | None,
+    threads: int,
+) -> None:
+    """0 leaves it to ONNX Runtime."""
+    monkeypatch.setattr(training.encoder, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(training.encoder, "available_cores", lambda: 3)
+    runner = Encoder.load(tiny_encoder, backend="onnx", threads=asked)._runner
+    assert isinstance(runner, training.encoder._OnnxRunner)
+    assert runner._session.get_session_options().intra_op_num_threads == threads
