@@ -96,6 +96,22 @@ def coil100(
 
 
 @app.command()
+def lmo(
+    root: Root,
+    encoder: EncoderName,
+    as_json: Json = False,
+    max_queries: MaxQueries = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    backend: BackendName = Backend.AUTO,
+    threads: Threads = None,
+    report: ReportFolder = None,
+) -> None:
+    """Rotation of the neighbour, re-ID and PnP refits on LM-O."""
+    _evaluate("lmo", kind="bop", **locals())
+
+
+@app.command()
 def reid(
     root: Root,
     encoder: EncoderName,

@@ -99,3 +99,11 @@ COIL100_BASELINES: dict[str, tuple[float | None, float]] = {
     "chance": (None, 90.0),
 }
 """(re-ID mAP, mean azimuth error in degrees)."""
+
+LMO_BASELINES: dict[str, tuple[float, float | None]] = {
+    "SqueezeNet (ImageNet), pooled": (25.1, 0.568),
+    "SqueezeNet (ImageNet), 3×3 grid": (19.5, 0.630),
+    "best possible": (9.7, None),
+    "random view of the object": (63.5, None),
+}
+"""(mean rotation error in degrees, re-ID mAP); their exact crop and gallery were not published."""

@@ -12,11 +12,12 @@ from index.evaluation.coil100 import evaluate_coil100
 from index.evaluation.embeddings import EmbeddedViews, Progress, embed_views
 from index.evaluation.encoders import BASELINE_PREFIX, ViewEncoder, open_encoder
 from index.evaluation.eth80 import evaluate_eth80
+from index.evaluation.lmo import evaluate_lmo, visible_crops
 from index.evaluation.material import Material
 from index.evaluation.objectron import evaluate_objectron
 from index.evaluation.reid import evaluate_reid
 from index.evaluation.ucf101 import evaluate_ucf101
-from index.evaluation.views import view_table
+from index.evaluation.views import ViewTable, view_table
 from training.data.readers import open_reader
 from training.errors import DataError
 
@@ -29,7 +30,7 @@ class Evaluation:
     ``fold`` is UCF101's.
     """
 
-    protocol: Literal["eth80", "coil100", "reid", "objectron", "ucf101"]
+    protocol: Literal["eth80", "coil100", "reid", "objectron", "ucf101", "lmo"]
     root: Path
     encoder: str
     kind: str | None = None
@@ -111,9 +112,13 @@ class _Dataset:
         self._skipped_views: list[dict[str, str]] = []
         self._notes: list[str] = []
 
-    def embedded(self, split: str | None) -> EmbeddedViews:
-        """All views of ``split`` (None: every split), embedded."""
+    def embedded(
+        self, split: str | None, choose: Callable[[ViewTable], ViewTable] | None = None
+    ) -> EmbeddedViews:
+        """All views of ``split`` (None: every split), or what ``choose`` takes, embedded."""
         table = view_table(self._reader.sequences(split))
+        if choose is not None:
+            table = choose(table)
         embedded = embed_views(self._encoder, table, self._evaluation.cache, self._progress)
         self._views[split or "all"] = len(embedded)
         if self.material is not None:
@@ -152,6 +157,17 @@ def _eth80(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> 
 def _coil100(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> Any:
     return evaluate_coil100(
         dataset.embedded(None),
+        heads["pose"],
+        heads["identity"],
+        evaluation.max_queries,
+        evaluation.seed,
+        dataset.material,
+    )
+
+
+def _lmo(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> Any:
+    return evaluate_lmo(
+        dataset.embedded(None, visible_crops),
         heads["pose"],
         heads["identity"],
         evaluation.max_queries,
@@ -199,6 +215,7 @@ _MEASURES: dict[str, Callable[[Evaluation, _Dataset, dict[str, str]], Any]] = {
     "reid": _reid,
     "objectron": _objectron,
     "ucf101": _ucf101,
+    "lmo": _lmo,
 }
 
 _USES = {"reid": ("identity",), "ucf101": ("pose",)}

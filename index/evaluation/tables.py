@@ -89,6 +89,33 @@ def _coil100(figures: Figures) -> list[Grid]:
     return [table]
 
 
+def _lmo(figures: Figures) -> list[Grid]:
+    table = Grid.of("LM-O", "embedding", "rotation error °", "re-ID mAP")
+    rotation = number(figures["rotation_error_mean_deg"], 1)
+    table.add("this encoder", rotation, number(figures["reid_map"]), style="own")
+    for name, key in LMO_BOUNDS.items():
+        table.add(f"{name}, here", number(figures[key], 1), "")
+    for name, (error, reid) in paper.LMO_BASELINES.items():
+        table.add(f"others: {name}", number(error, 1), "" if reid is None else number(reid))
+    refit = Grid.of(
+        "PnP on noisy keypoints", "noise px", "mean IoU", "hit rate", "rotation error °"
+    )
+    for row in figures["refit"]:
+        refit.add(
+            number(row["noise_px"], 0),
+            number(row["mean_iou"]),
+            number(row["hit_rate"]),
+            number(row["rotation_error_mean_deg"], 2),
+        )
+    return [table, refit]
+
+
+LMO_BOUNDS = {
+    "best possible": "best_possible_rotation_error_deg",
+    "random view of the object": "random_rotation_error_deg",
+}
+
+
 def _reid(figures: Figures) -> list[Grid]:
     table = Grid.of("re-identification", "gallery", "re-ID mAP", "rank-1", "class accuracy")
     table.add(
@@ -272,6 +299,7 @@ TABLES: dict[str, Callable[[Figures], list[Grid]]] = {
     "reid": _reid,
     "objectron": _objectron,
     "ucf101": _ucf101,
+    "lmo": _lmo,
 }
 
 NOTES: dict[str, Callable[[Figures], list[str]]] = {
