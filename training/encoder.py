@@ -72,8 +72,8 @@ class Encoder:
         """Load and verify an encoder folder (or the ``encoder`` folder of a training run).
 
         ``auto`` takes CUDA where it is present, else ONNX Runtime on CPU. ``threads`` limits the
-        CPU threads of one call; None: what a CPU quota grants, else as the runtime chooses. Raises EncoderError when files are
-        missing, were changed, or the backend is not installed.
+        CPU threads of one call; None: what a CPU quota grants, else as the runtime chooses. Raises
+        EncoderError when files are missing, were changed, or the backend is not installed.
         """
         folder = find_artifact(Path(folder))
         info = read_info(folder)
