@@ -31,16 +31,22 @@ export function caption({ consensus, neighbours }, i) {
   return `${headline(consensus)}${box ? "" : hypothesis ? " · dashed: what it would have been" : ""}${sure}`;
 }
 
+function tone({ box, confidence }) {
+  if (!box) return "abstains";
+  return confidence !== null && confidence < 0.5 ? "doubtful" : "good";
+}
+
 function verdict(consensus) {
   const { box, hypothesis, confidence, reason } = consensus;
   const [head, text] = [headline(consensus), box ? confidenceText(confidence) : reason];
   return h(
-    "div", { class: `verdict${box ? "" : " abstains"}`, "data-testid": "verdict" },
+    "div", { class: `verdict ${tone(consensus)}`, "data-testid": "verdict" },
     h("p", {}, h("strong", {}, head), " — ", text),
     confidence === null ? null : bar(confidence),
     box || !hypothesis ? null : h(
       "p", { class: "hint" },
-      `The dashed box is what the answer would have been${confidence === null ? "" : `, ${confidenceText(confidence)}`}.`,
+      "The dashed box is what the answer would have been",
+      confidence === null ? "." : `, with ${confidenceText(confidence)}.`,
     ),
   );
 }

@@ -171,20 +171,20 @@ def test_one_request_gives_pose_and_identity(page: Any, query: Query) -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "words"),
+    ("confidence", "words", "tone"),
     [
-        (0.934, "Very likely right · 93 %"),
-        (0.55, "More likely right than wrong · 55 %"),
-        (0.26, "Doubtful · 26 %"),
-        (None, "A box was found"),
+        (0.934, "Very likely right · 93 %", "good"),
+        (0.55, "More likely right than wrong · 55 %", "good"),
+        (0.26, "Doubtful · 26 %", "doubtful"),
+        (None, "A box was found", "good"),
     ],
 )
 def test_confidence_in_words_and_number(
-    page: Any, query: Query, confidence: float | None, words: str
+    page: Any, query: Query, confidence: float | None, words: str, tone: str
 ) -> None:
     told = ask(page, query, confidence=confidence, members=[0, 3], agreement=0.625)
     assert page.inner_text("#caption") == words
-    assert words.split(" · ")[0] in page.inner_text("[data-testid=verdict]")
+    assert words.split(" · ")[0] in page.inner_text(f".{tone}[data-testid=verdict]")
     shown = len(told["neighbours"])
     said = page.inner_text("[data-testid=agreement]")
     assert said.startswith(f"2 of the {shown} neighbours shown agree")
