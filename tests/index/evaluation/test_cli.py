@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -58,9 +59,8 @@ def test_eth80_cut_by_20_pixels_a_side_reproduces_the_published_baseline(
 ) -> None:
     reader = open_reader(shared_data("eth80/dev"), "eth80")
     table = view_table(reader.sequences())
-    views = tuple(
-        replace(view, bbox_xyxy=view.bbox_xyxy + [20, 20, -20, -20]) for view in table.views
-    )
+    cut = np.array([20.0, 20.0, -20.0, -20.0])
+    views = tuple(replace(view, bbox_xyxy=view.bbox_xyxy + cut) for view in table.views)
     embedded = embed_views(open_encoder("baseline:pixels16"), replace(table, views=views))
     result = evaluate_eth80(embedded, "pose", "pose")
     assert result.azimuth_error_mean_deg == pytest.approx(40.9, abs=0.05)
