@@ -44,6 +44,8 @@ elif stage == "after-a-shard":
     embed.write_shard = after(2, embed.write_shard)
 elif stage == "after-vectors":
     assemble._write_head = after(1, assemble._write_head)
+elif stage == "after-confidence":
+    index.build.fit_confidence = after(1, index.build.fit_confidence)
 elif stage == "before-rename":
     assemble._move = die
 elif stage == "after-rename":

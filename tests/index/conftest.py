@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from index.build import BuildResult, build_index
 from index.home import Home
 from index.store.database import close_database
 from training.data.crop import crop_view
+
+HERE = Path(__file__).parent
 
 POSTGRES = os.environ.get(
     "POSEBANK_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test"
@@ -87,6 +91,29 @@ def paint(root: Path, sequences: int = 6, frames: int = 5) -> list[dict[str, Any
     return lines
 
 
+def paint_turning(root: Path, things: int = 16, frames: int = 6) -> None:
+    """Like ``paint``, but each thing is turned by each frame and no two are of one shape.
+
+    Enough annotated views, some answered right and some wrong, to measure a confidence.
+    """
+    lines = paint(root, things, frames)
+    random = np.random.default_rng(11)
+    shapes = np.exp(random.normal(0.0, 0.3, (things, 3))) * (0.3, 0.2, 0.25)
+    for number, item in enumerate(lines):
+        thing, turn = number // frames, np.radians(60.0 * (number % frames))
+        scale = shapes[thing]
+        c, s = float(np.cos(turn)), float(np.sin(turn))
+        item["instance"] = f"thing{thing}"
+        item["box9"] = {
+            "rotation": [[c, 0.0, s], [0.0, -1.0, 0.0], [s, 0.0, -c]],
+            "translation": [0.0, 0.2 - scale[1] / 2, 1.0],
+            "scale": scale.tolist(),
+        }
+        wide, high = 36.0 * max(scale[0], scale[2]), 36.0 * scale[1]
+        item["bbox_xyxy"] = [31.5 - wide, 23.5 - high, 31.5 + wide, 23.5 + high]
+    write_lines(root, lines)
+
+
 def write_lines(root: Path, lines: list[dict[str, Any]]) -> None:
     (root / "manifest.jsonl").write_text("\n".join(json.dumps(item) for item in lines) + "\n")
 
@@ -96,6 +123,14 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A read-only data set of 6 sequences with 5 frames each."""
     root = tmp_path_factory.mktemp("painted") / "things"
     paint(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def turning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A read-only data set of 16 things with 6 frames each, every one turned."""
+    root = tmp_path_factory.mktemp("turning") / "things"
+    paint_turning(root)
     return root
 
 
@@ -109,6 +144,27 @@ def paint_at() -> Callable[..., list[dict[str, Any]]]:
 def rewrite() -> Callable[[Path, list[dict[str, Any]]], None]:
     """``write_lines``: replaces the manifest of a data set."""
     return write_lines
+
+
+@pytest.fixture(scope="session")
+def child() -> Callable[..., subprocess.Popen[str]]:
+    """``child(home, data, stage)`` runs child_build.py, which kills itself at that stage."""
+
+    def start(home: Home, data: Path, stage: str) -> subprocess.Popen[str]:
+        script, conftest = str(HERE / "child_build.py"), str(HERE / "conftest.py")
+        return subprocess.Popen(
+            [sys.executable, script, conftest, str(home.path), home.database_url, str(data), stage],
+            stdout=subprocess.PIPE,
+            cwd=HERE.parents[1],
+            env={
+                "PYTHONPATH": str(HERE.parents[1]),
+                "PATH": "/usr/bin:/bin",
+                "OMP_NUM_THREADS": "1",
+            },
+            text=True,
+        )
+
+    return start
 
 
 @pytest.fixture(scope="session")

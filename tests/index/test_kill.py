@@ -5,11 +5,8 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +19,6 @@ from index.store.versions import list_versions
 from index.verify import verify_version
 from training.errors import GalleryError
 
-HERE = Path(__file__).parent
 STAGES = [
     "in-a-shard",
     "after-a-shard",
@@ -33,18 +29,6 @@ STAGES = [
     "before-commit",
     "after-commit",
 ]
-
-
-def child(home: Home, data: Path, stage: str, **options) -> subprocess.Popen:
-    script, conftest = str(HERE / "child_build.py"), str(HERE / "conftest.py")
-    return subprocess.Popen(
-        [sys.executable, script, conftest, str(home.path), home.database_url, str(data), stage],
-        stdout=subprocess.PIPE,
-        cwd=HERE.parents[1],
-        env={"PYTHONPATH": str(HERE.parents[1]), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
-        text=True,
-        **options,
-    )
 
 
 @pytest.fixture
@@ -69,7 +53,7 @@ def assert_same(home: Home, whole: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_at_each_stage_the_same_command_ends_in_the_same_bytes(
-    home, painted, encoder, whole, stage
+    home, painted, encoder, whole, child, stage
 ):
     with child(home, painted, stage) as killed:
         assert killed.wait(60) == -signal.SIGKILL
@@ -77,7 +61,7 @@ def test_killed_at_each_stage_the_same_command_ends_in_the_same_bytes(
     assert_same(home, whole)
 
 
-def test_killed_at_random_moments_the_manifest_is_identical(home, painted, encoder, whole):
+def test_killed_at_random_moments_the_manifest_is_identical(home, painted, encoder, whole, child):
     moments = random.Random(5)
     lock = home.index_folder("things") / ".lock"
     for _ in range(4):
@@ -91,7 +75,7 @@ def test_killed_at_random_moments_the_manifest_is_identical(home, painted, encod
     assert_same(home, whole)
 
 
-def test_a_resumed_build_encodes_only_what_is_missing(home, painted, encoder, whole):
+def test_a_resumed_build_encodes_only_what_is_missing(home, painted, encoder, whole, child):
     with child(home, painted, "after-a-shard") as killed:
         killed.wait(60)
 
@@ -109,7 +93,7 @@ def test_a_resumed_build_encodes_only_what_is_missing(home, painted, encoder, wh
     assert_same(home, whole)
 
 
-def test_a_damaged_shard_is_made_again(home, painted, encoder, whole):
+def test_a_damaged_shard_is_made_again(home, painted, encoder, whole, child):
     with child(home, painted, "before-rename") as killed:
         killed.wait(60)
     shards = sorted((home.index_folder("things") / ".work").glob("*/shard-*.npz"))
@@ -130,7 +114,7 @@ def test_a_damaged_version_folder_is_replaced(home, painted, encoder, whole):
 
 
 def test_a_second_build_is_refused_while_the_first_lives_and_not_after(
-    home, painted, encoder, whole
+    home, painted, encoder, whole, child
 ):
     with child(home, painted, "wait") as holder:
         assert holder.stdout.readline() == "encoding\n"
