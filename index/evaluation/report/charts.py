@@ -150,8 +150,6 @@ def map_chart(points: Points, tracks: list[Track], labelled: bool) -> bytes:
     where there is one category, and a line along each track."""
     colours = map_colours(tracks)
     with drawing():
-        from matplotlib import patheffects
-
         figure, axes = new_figure(6.4, 5.6)
         start = 0
         for position, track in enumerate(tracks):
@@ -161,16 +159,22 @@ def map_chart(points: Points, tracks: list[Track], labelled: bool) -> bytes:
             line = np.concatenate([mine, mine[:1]]) if track.closed else mine
             axes.plot(line[:, 0], line[:, 1], color=colour, linewidth=0.8, alpha=0.4)
             axes.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, linewidths=0)
-        halo: list[patheffects.AbstractPathEffect] = [
-            patheffects.withStroke(linewidth=3, foreground=SURFACE)
-        ]
+        behind = {"facecolor": SURFACE, "alpha": 0.7, "edgecolor": "none", "pad": 1.0}
         for group in colours if labelled else ():
             inside = np.repeat(
                 [track.category == group for track in tracks], [len(track.rows) for track in tracks]
             )
             x, y = _middle(points[inside])
-            text = axes.text(x, y, plain(group), ha="center", va="center", color=INK, fontsize=10)
-            text.set_path_effects(halo)
+            axes.text(
+                x,
+                y,
+                plain(group),
+                ha="center",
+                va="center",
+                color=INK,
+                fontsize=10,
+                bbox=behind,
+            )
         axes.set_axis_off()
         axes.set_aspect("equal", adjustable="datalim")
         return as_svg(figure)
