@@ -1,0 +1,79 @@
+"""What a person does at the page, and sees there."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tests.service.conftest import Query, wait_until
+
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DARK = {**DESKTOP, "color_scheme": "dark"}
+SHOTS = os.environ.get("POSEBANK_TEST_SHOTS")
+
+
+def until(page: Any, expression: str) -> None:
+    """Waits in Python: the page's own policy forbids the browser-side waiting of playwright."""
+    wait_until(lambda: bool(page.evaluate(expression)))
+
+
+def shoot(page: Any, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+def upload(page: Any, query: Query) -> None:
+    file = {"name": "cup's.jpg", "mimeType": "image/jpeg", "buffer": query.jpeg}
+    page.set_input_files("#file", file)
+    page.wait_for_selector("#frame:not([hidden])")
+
+
+def draw(page: Any, box: tuple[float, float, float, float]) -> None:
+    """Drags a rectangle given in image pixels."""
+    edge = page.locator("#overlay").bounding_box()
+    scale = edge["width"] / 320
+    points = [(edge["x"] + x * scale, edge["y"] + y * scale) for x, y in (box[:2], box[2:])]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    page.mouse.move(*points[1], steps=6)
+    page.mouse.up()
+
+
+def crop(page: Any) -> list[float]:
+    return [float(page.input_value(f"input[name={name}]")) for name in ("x0", "y0", "x1", "y1")]
+
+
+def moved(box: list[float], dx: float, dy: float) -> list[float]:
+    return [box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy]
+
+
+def kinds(page: Any) -> list[str]:
+    """What the boxes over the image are."""
+    boxes = page.locator("[data-testid=cuboid]").all()
+    return [box.get_attribute("data-kind") for box in boxes]
+
+
+def pressed(page: Any) -> list[str]:
+    """The text of the buttons that say which box is drawn."""
+    return [one.inner_text() for one in page.locator("#results [aria-pressed=true]").all()]
+
+
+def ask(page: Any, query: Query, **consensus: Any) -> dict[str, Any]:
+    """Asks with the query's own request; what the server says of its consensus is changed so."""
+    told: list[dict[str, Any]] = []
+
+    def change(route: Any) -> None:
+        answer = route.fetch()
+        told.append(answer.json())
+        told[0]["consensus"].update(consensus)
+        told[0]["box"] = told[0]["consensus"]["box"]
+        route.fulfill(response=answer, json=told[0])
+
+    page.route("**/pose/estimate", change)
+    upload(page, query)
+    x0, y0, x1, y1 = query.request["bbox"]  # type: ignore[misc]
+    draw(page, (x0, y0, x1, y1))
+    page.click("#submit")
+    page.wait_for_selector("[data-testid=pose]")
+    return told[0]
