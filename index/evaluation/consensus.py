@@ -57,7 +57,7 @@ class ConsensusFigures:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Q queries with their nearest gallery views: ``rows`` and ``similarity`` (Q, k)."""
+    """Q queries and k gallery views for each: ``rows`` (Q, k), -1 for none, and ``similarity``."""
 
     truth: AnnotatedPoses
     query_rows: Rows
@@ -80,10 +80,10 @@ class Asked:
 
     def pooled(self, plane: PlaneGiven, rng: np.random.Generator) -> Pooled:
         """Their consensus, told this ground plane."""
+        references = self.gallery.as_references(self.rows.ravel())
+        references.rotation[self.rows.ravel() < 0] = np.nan
         return pool_neighbours(
-            query_views(self.truth, self.query_rows, plane, rng),
-            self.gallery.as_references(self.rows.ravel()),
-            self.similarity,
+            query_views(self.truth, self.query_rows, plane, rng), references, self.similarity
         )
 
 
@@ -99,15 +99,23 @@ def gallery_confidence(
     others = OtherThings(rows, vectors[rows], instance, sequence)
     for start in range(0, len(vectors), MATRIX_ROWS):
         others.add(vectors[start : start + MATRIX_ROWS])
-    references_of_sample = boxes.as_references(others.rows.ravel())
-    references_of_sample.rotation[others.rows.ravel() < 0] = np.nan
+    neighbours = boxes.as_references(others.rows.ravel())
+    neighbours.rotation[others.rows.ravel() < 0] = np.nan
     return calibrate(
         head,
         boxes.as_references(rows),
-        references_of_sample,
+        neighbours,
         others.similarity.astype(np.float64),
         instance[rows],
     )
+
+
+def calibration_for(confidence: Confidence | None, plane: PlaneGiven) -> Calibration | None:
+    """The calibration of queries that are told this ground plane."""
+    if confidence is None:
+        return None
+    found: Calibration | None = getattr(confidence, CALIBRATION_OF[plane])
+    return found
 
 
 def figures(pooled: Pooled, hit: Bools, calibration: Calibration | None) -> ConsensusFigures:

@@ -10,7 +10,7 @@ confidence. ``mean`` is the unweighted mean over categories.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,19 @@ from index.evaluation.consensus import (
     CALIBRATION_OF,
     Asked,
     ConsensusFigures,
+    calibration_for,
     figures,
     gallery_confidence,
 )
 from index.evaluation.embeddings import EmbeddedViews
 from index.evaluation.material import Fits, Material
 from index.evaluation.metrics import by_category, mean_or_none
-from index.evaluation.neighbours import nearest
+from index.evaluation.objectron_picks import (
+    GallerySize,
+    nearest_rotation,
+    pick_views,
+    random_in_category,
+)
 from index.evaluation.objectron_pose import (
     AnnotatedPoses,
     PlaneGiven,
@@ -34,27 +40,18 @@ from index.evaluation.objectron_pose import (
     overlap,
 )
 from index.evaluation.reid import evaluate_reid
-from index.evaluation.sampling import Rows, sample_rows, sequence_subset
+from index.evaluation.sampling import Rows, sample_rows
 from index.geometry import REASONS
 from index.geometry.plane_noise import DISTANCE_ERROR, NORMAL_TILT_DEG
 from training.errors import DataError
 
 HIT_IOU = 0.5
 SYMMETRIC_CATEGORIES = ("bottle", "cup")
-SEQUENCE_SHARES = {"sequences_10_percent": 0.10, "sequences_1_percent": 0.01}
 PLANE_SUFFIX: dict[PlaneGiven, str] = {"true": "", "noisy": "_noisy_plane", "none": "_no_plane"}
 NO_BOX = "no neighbour gave a box"
 NO_CANDIDATE = "the gallery has no view of the query's category"
 
 ByCategory = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class GallerySize:
-    """How much of the gallery a row may pick from."""
-
-    sequences: int
-    views: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,8 @@ class ObjectronResult:
     reaches with an embedding that knows pose alone, and perfectly. ``failures`` counts, a row, the
     queries without a box and why; they count as misses with IoU 0. ``consensus`` rows (ours) pool
     twenty neighbours and answer every query, sure or not; how sure, and what abstaining would
-    leave, is in ``consensus``, a row.
+    leave, is in ``consensus``, a row. ``random_in_category_consensus`` pools twenty views drawn
+    from the query's category: what pooling reaches without an embedding.
     """
 
     hit_rate: dict[str, ByCategory]
@@ -113,8 +111,8 @@ def evaluate_objectron(
     hit_rate: dict[str, ByCategory] = {}
     mean_iou: dict[str, ByCategory] = {}
     failures: dict[str, dict[str, int]] = {}
-    picks, sizes = _picks(posed, references, query_rows, pose_head, seed)
-    picks["oracle_rotation"] = _nearest_rotation(
+    picks, sizes = pick_views(posed, references, query_rows, pose_head, seed)
+    picks["oracle_rotation"] = nearest_rotation(
         truth.rotation[query_rows], boxes.rotation, categories, references.table.category
     )
     sizes["oracle_rotation"] = sizes["nearest_neighbour"]
@@ -144,34 +142,22 @@ def evaluate_objectron(
         boxes,
         references.vectors[pose_head],
     )
+    control = _twenty_at_random(asked, categories, references.table.category, seed)
     confidence = gallery_confidence(references, boxes, pose_head)
     consensus: dict[str, ConsensusFigures] = {}
-    for plane, calibration in CALIBRATION_OF.items():
-        name = "consensus" + PLANE_SUFFIX[plane]
+    for name, views, plane in (
+        *(("consensus" + PLANE_SUFFIX[plane], asked, plane) for plane in CALIBRATION_OF),
+        ("random_in_category_consensus", control, "true"),
+    ):
         sizes[name] = sizes["nearest_neighbour"]
-        pooled = asked.pooled(plane, np.random.default_rng([seed, 1]))
-        failures[name] = {NO_BOX: int((~pooled.ok).sum())} if not pooled.ok.all() else {}
-        fitted_to = None if confidence is None else getattr(confidence, calibration)
-        overlaps = []
+        pooled = views.pooled(plane, np.random.default_rng([seed, 1]))
+        failures[name] = {} if pooled.ok.all() else {NO_BOX: int((~pooled.ok).sum())}
         for suffix, symmetric in (("", never), ("_symmetric", turns)):
             iou = overlap(pooled, truth, query_rows, symmetric)
-            overlaps.append(iou)
             hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
             mean_iou[name + suffix] = by_category(iou, categories)
-            if not suffix:
-                consensus[name] = figures(pooled, iou > HIT_IOU, fitted_to)
-        if material is not None:
-            sure = None if fitted_to is None else fitted_to.probability(pooled.features)
-            material.fits[name] = Fits(
-                posed.table,
-                references.table,
-                query_rows,
-                picks["nearest_neighbour"],
-                pooled,
-                overlaps[0],
-                overlaps[1],
-                sure,
-            )
+            if views is asked and not suffix:
+                consensus[name] = figures(pooled, iou > HIT_IOU, calibration_for(confidence, plane))
 
     best = picks["nearest_neighbour"]
     right = (references.table.category[best] == categories).astype(np.float64)
@@ -201,63 +187,19 @@ def evaluate_objectron(
     )
 
 
-def _picks(
-    posed: EmbeddedViews, references: EmbeddedViews, query_rows: Rows, pose_head: str, seed: int
-) -> tuple[dict[str, Rows], dict[str, GallerySize]]:
-    """The gallery row each row of the table picks for each query (-1: none), and its gallery."""
-    rng = np.random.default_rng([seed, 0])
-    vectors, table = references.vectors[pose_head], references.table
-    asked = posed.vectors[pose_head][query_rows]
-    whole = GallerySize(len(np.unique(table.sequence)), len(table))
-    picks = {
-        "nearest_neighbour": nearest(asked, vectors),
-        "random_fit": rng.integers(len(table), size=len(query_rows)),
-        "random_in_category_fit": _random_in_category(
-            posed.table.category[query_rows], table.category, rng
-        ),
-    }
-    sizes = dict.fromkeys(picks, whole)
-    for name, share in SEQUENCE_SHARES.items():
-        kept = np.flatnonzero(sequence_subset(table.sequence, share, rng))
-        picks[name] = kept[nearest(asked, vectors[kept])]
-        sizes[name] = GallerySize(len(np.unique(table.sequence[kept])), len(kept))
-    return picks, sizes
-
-
 def _planes(picks: dict[str, Rows]) -> list[tuple[str, PlaneGiven]]:
     """Every row with the true plane; the nearest neighbour with a noisy one and with none too."""
     rows: list[tuple[str, PlaneGiven]] = [(row, "true") for row in picks]
     return [*rows, ("nearest_neighbour", "noisy"), ("nearest_neighbour", "none")]
 
 
-def _random_in_category(
-    asked: NDArray[np.str_], offered: NDArray[np.str_], rng: np.random.Generator
-) -> Rows:
-    """(Q,) a uniformly drawn row of ``offered`` with the asked category; -1 where it has none."""
-    picks = np.full(len(asked), -1, dtype=np.int64)
-    for category in np.unique(asked):
-        rows = np.flatnonzero(offered == category)
-        if rows.size:
-            mine = asked == category
-            picks[mine] = rng.choice(rows, size=int(mine.sum()))
-    return picks
-
-
-def _nearest_rotation(
-    asked: NDArray[np.float64],
-    offered: NDArray[np.float64],
-    asked_category: NDArray[np.str_],
-    offered_category: NDArray[np.str_],
-) -> Rows:
-    """(Q,) the row of ``offered`` (G, 3, 3) of the category at the smallest angle; -1: none.
-
-    The inner product of two flattened rotations is 1 + 2 cos of the angle between them.
-    """
-    return nearest(
-        asked.reshape(-1, 9).astype(np.float32),
-        offered.reshape(-1, 9).astype(np.float32),
-        lambda rows: asked_category[rows, None] == offered_category[None, :],
-    )
+def _twenty_at_random(
+    asked: Asked, categories: NDArray[np.str_], offered: NDArray[np.str_], seed: int
+) -> Asked:
+    """The same queries, each with as many views of its category, drawn and equally alike."""
+    rng = np.random.default_rng([seed, 2])
+    drawn = [random_in_category(categories, offered, rng) for _ in range(asked.rows.shape[1])]
+    return replace(asked, rows=np.stack(drawn, axis=1), similarity=np.zeros(asked.rows.shape))
 
 
 def _failure_counts(reason: NDArray[np.int64], without_candidate: int) -> dict[str, int]:

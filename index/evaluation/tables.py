@@ -159,6 +159,7 @@ HIT_TABLES: dict[str, dict[str, str]] = {
         "true plane": "consensus",
         "noisy plane": "consensus_noisy_plane",
         "no plane": "consensus_no_plane",
+        "20 at random": "random_in_category_consensus",
     },
     "Hits of other picks, true ground plane": {
         "random": "random_fit",
@@ -253,6 +254,8 @@ def _objectron_notes(figures: Figures) -> list[str]:
         "A hit: 3-D IoU > 0.5 with the annotated box.",
         f"{TURNED}: fitted boxes of {' and '.join(SYMMETRIC_CATEGORIES)} turned about their y "
         "axis, the best IoU kept.",
+        "20 at random: drawn from the query's category, true plane; what pooling reaches without "
+        "an embedding.",
         "Confidence: calibrated on the gallery alone; all shares of it are over queries.",
         *paper.OBJECTRON_DIFFERENCES,
     ]

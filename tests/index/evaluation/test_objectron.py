@@ -26,6 +26,7 @@ BASE_ROWS = {
     "consensus",
     "consensus_noisy_plane",
     "consensus_no_plane",
+    "random_in_category_consensus",
 }
 
 
