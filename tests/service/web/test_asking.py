@@ -1,4 +1,4 @@
-"""Asking at the page: upload, crop by mouse and keyboard, curl, refusals, nothing from elsewhere."""
+"""Asking at the page: upload, crop by mouse and keyboard, curl, refusals; nothing from outside."""
 
 from __future__ import annotations
 
