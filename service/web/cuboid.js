@@ -10,6 +10,7 @@ const EDGES = [
 const FRONT = [2, 4, 8, 6]; // the +z face
 const FRONT_SIGNS = [[-1, -1], [-1, 1], [1, 1], [1, -1]]; // its corners in x and y
 const RING_STEPS = 72;
+const INSET = 0.8; // of a face, so that what is drawn in it is not hidden by the box's edges
 
 const joined = (points) => points.map((point) => point.join(",")).join(" ");
 
@@ -30,8 +31,8 @@ export function cuboid(vertices, kind) {
   );
 }
 
-// Where the front face may be as well, or null: a ring where any turn about y looks alike, else
-// the front faces of the other turns.
+// Where the front face may be as well, or null: rings where any turn about y looks alike, else a
+// smaller front in the face of each other turn.
 export function orbit(box, camera, symmetry) {
   if (symmetry?.axis !== "y") return null;
   const [w, h, d] = box.scale_m.map((edge) => edge / 2);
@@ -46,7 +47,7 @@ export function orbit(box, camera, symmetry) {
   } else {
     for (let i = 1; i < symmetry.fold; i += 1) {
       const angle = (2 * Math.PI * i) / symmetry.fold;
-      shapes.push(FRONT_SIGNS.map(([x, y]) => turned(x * w, y * h, d, angle)));
+      shapes.push(FRONT_SIGNS.map(([x, y]) => turned(x * w * INSET, y * h * INSET, d, angle)));
     }
   }
   const seen = shapes.map((points) => points.map((point) => project(box, camera, point)));

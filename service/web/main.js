@@ -119,7 +119,7 @@ function drawBox(answer, i) {
   }
   const { box, hypothesis, symmetry } = consensus;
   const drawn = hypothesis
-    ? [orbit(hypothesis, query.camera, symmetry), cuboid(hypothesis.vertices_px, box ? "answer" : "hypothesis")]
+    ? [cuboid(hypothesis.vertices_px, box ? "answer" : "hypothesis"), orbit(hypothesis, query.camera, symmetry)]
     : [];
   stage.setBoxes(drawn.filter((one) => one !== null));
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.service.conftest import Query
@@ -100,7 +101,7 @@ def test_an_abstention_shows_what_it_would_have_been(page: Any, query: Query) ->
 def test_a_symmetry_shows_the_other_turns(
     page: Any, query: Query, fold: int | None, shapes: int
 ) -> None:
-    """Each is drawn from the box in metres; half a turn puts the front on the back's corners."""
+    """Each is drawn from the box in metres; half a turn puts the front on the back."""
     note = "The turn about the box's y is not known: the neighbours agree on all but it."
     told = ask(page, query, symmetry={"axis": "y", "fold": fold, "note": note}, confidence=0.74)
     assert page.inner_text("[data-testid=symmetry]") == note
@@ -108,9 +109,12 @@ def test_a_symmetry_shows_the_other_turns(
     assert drawn.count() == shapes
     if fold == 2:
         points = [tuple(map(float, p.split(","))) for p in drawn.get_attribute("points").split()]
-        vertices = told["consensus"]["hypothesis"]["vertices_px"]
-        back = [vertices[corner] for corner in (1, 3, 5, 7)]
-        assert sorted(points) == [pytest.approx(corner) for corner in sorted(map(tuple, back))]
+        back = np.array(told["consensus"]["hypothesis"]["vertices_m"])[[1, 3, 5, 7]]
+        within = back.mean(axis=0) + 0.8 * (back - back.mean(axis=0))
+        camera = told["query"]["camera"]
+        x = camera["fx"] * within[:, 0] / within[:, 2] + camera["cx"]
+        y = camera["fy"] * within[:, 1] / within[:, 2] + camera["cy"]
+        np.testing.assert_allclose(sorted(points), sorted(zip(x, y, strict=True)), atol=1e-6)
     page.locator("[data-testid=neighbour]").first.click()
     assert drawn.count() == 0
     page.click("[data-testid=together]")
