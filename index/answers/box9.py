@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.answers.consensus import NOTHING, Consensus, answer_consensus
 from index.answers.fitted_box import FittedBox
-from index.answers.pooling import DEFAULTS, pool
+from index.answers.pooling import DEFAULTS, FEATURES, pool
 from index.answers.pose_query import PoseQuery, camera_of, checked
 from index.answers.references import references_of
 from index.confidence import Calibration
@@ -116,11 +116,15 @@ def _consensus(
 
 
 def _calibration(gallery: Gallery, head: str, plane_given: bool) -> Calibration | None:
-    """What users give as a plane comes from a detector: the calibration of measured ones."""
+    """The one that fits; what users give as a plane comes from a detector, so it is ``measured``.
+
+    None where the version has none, or was built when neighbours were pooled in another way.
+    """
     confidence = gallery.confidence
-    if confidence is None or confidence.head != head:
+    if confidence is None or confidence.head != head or confidence.settings != asdict(DEFAULTS):
         return None
-    return confidence.measured if plane_given else confidence.none
+    found = confidence.measured if plane_given else confidence.none
+    return found if found is not None and found.features == FEATURES else None
 
 
 def _fits(neighbours: list[Neighbour], query: PoseQuery) -> FittedBoxes:

@@ -58,6 +58,19 @@ def test_an_answer_carries_the_confidence_for_what_is_known_of_the_ground(built,
         gallery.confidence = kept
 
 
+def test_a_calibration_of_another_pooling_or_head_is_not_used(built, home):
+    gallery = Gallery.open(home, "things")
+    vector = gallery._vectors["pose"]._index.reconstruct(0)
+    query = PoseQuery(CROP, (64, 48), CAMERA, PLANE)
+    assert answer_pose(gallery, vector, query).consensus.confidence is not None
+    stored = gallery.confidence
+    for change in ({"settings": stored.settings | {"temperature": 0.2}}, {"head": "identity"}):
+        gallery.confidence = stored.model_copy(update=change)
+        consensus = answer_pose(gallery, vector, query).consensus
+        assert consensus.confidence is None
+        assert consensus.hypothesis is not None
+
+
 def test_the_consensus_asks_as_many_however_few_are_shown(built, home):
     gallery = Gallery.open(home, "things")
     vector = gallery._vectors["pose"]._index.reconstruct(40)
