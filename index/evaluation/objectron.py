@@ -152,12 +152,26 @@ def evaluate_objectron(
         sizes[name] = sizes["nearest_neighbour"]
         pooled = views.pooled(plane, np.random.default_rng([seed, 1]))
         failures[name] = {} if pooled.ok.all() else {NO_BOX: int((~pooled.ok).sum())}
+        fitted_to = calibration_for(confidence, plane)
+        overlaps = []
         for suffix, symmetric in (("", never), ("_symmetric", turns)):
             iou = overlap(pooled, truth, query_rows, symmetric)
+            overlaps.append(iou)
             hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
             mean_iou[name + suffix] = by_category(iou, categories)
             if views is asked and not suffix:
-                consensus[name] = figures(pooled, iou > HIT_IOU, calibration_for(confidence, plane))
+                consensus[name] = figures(pooled, iou > HIT_IOU, fitted_to)
+        if material is not None and views is asked:
+            material.fits[name] = Fits(
+                posed.table,
+                references.table,
+                query_rows,
+                picks["nearest_neighbour"],
+                pooled,
+                overlaps[0],
+                overlaps[1],
+                None if fitted_to is None else fitted_to.probability(pooled.features),
+            )
 
     best = picks["nearest_neighbour"]
     right = (references.table.category[best] == categories).astype(np.float64)

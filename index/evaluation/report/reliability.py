@@ -30,7 +30,9 @@ def show_reliability(figures: Mapping[str, Any], pictures: Pictures) -> list[Rel
         if not bins:
             continue
         keys = ("confidence", "hit_rate", "share")
-        confidence, hit_rate, share = (np.array([entry[key] for entry in bins]) for key in keys)
+        confidence, hit_rate, share = (
+            np.array([round(entry[key], 4) for entry in bins]) for key in keys
+        )
         told = "; ".join(f"{c:.2f}: {h:.2f}" for c, h in zip(confidence, hit_rate, strict=True))
         heading = f"ground plane: {plane}"
         svg = reliability_chart(confidence, hit_rate, share)
