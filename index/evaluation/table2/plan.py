@@ -30,12 +30,6 @@ ROWS: dict[str, str | None] = {
 }
 """Row → the paper's row made the same way (``paper.TABLE_2``); ``joint`` is ours."""
 
-SEEDLESS_ROWS = ("imagenet", "imagenet-grid")
-"""Frozen published weights: nothing is drawn, so one seed is all of them."""
-
-FROZEN_ROWS = (*SEEDLESS_ROWS, "random")
-"""Rows that train nothing; overrides of ``optimise`` would make them train, and pass them by."""
-
 SIMSIAM_ROWS = ("nearby", "distant", "same-frame")
 
 BESIDE = ("eth80", "coil100", "lmo")
@@ -96,7 +90,8 @@ class TableRun:
         if asked.train_also:
             for _, folder in asked.also:
                 arguments += ["--data", str(folder), "--split", ""]
-        frozen = self.row in FROZEN_ROWS
+        # Overrides of `optimise` would make a frozen row train.
+        frozen = drawn_nothing(self.row) or self.row == "random"
         fitting = [s for s in asked.overrides if not (frozen and s.startswith("optimise."))]
         return [*arguments, *(f"--set={value}" for value in (f"run.seed={self.seed}", *fitting))]
 
@@ -173,11 +168,19 @@ def plan(
         TableRun(family, row, seed, settings)
         for number, seed in enumerate(settings.seeds)
         for family, row in chosen
-        if number == 0 or row not in SEEDLESS_ROWS
+        if number == 0 or not drawn_nothing(row)
     ]
 
 
+def drawn_nothing(row: str) -> bool:
+    """Whether the row is published weights as they are: one seed is all of them."""
+    return row.split("-")[0] == "imagenet"
+
+
 def paper_row(row: str) -> tuple[float, float, float] | None:
-    """(class accuracy, hit rate, re-ID mAP) of the paper's row; None for a row of ours."""
-    name = ROWS.get(row.removesuffix("-grid"))
+    """(class accuracy, hit rate, re-ID mAP) of the paper's row; None for a row of ours.
+
+    ``distant-grid`` and the like are their row with another embedding.
+    """
+    name = ROWS.get("imagenet" if drawn_nothing(row) else row.removesuffix("-grid"))
     return None if name is None else paper.TABLE_2[name]
