@@ -127,7 +127,7 @@ def _angles(
     same_object = same_label(embedded.table.instance, queries)
     best = nearest(vectors[queries], vectors, lambda rows: same_object(rows) & in_gallery)
     error = np.where(best >= 0, azimuth_error_deg(azimuth[queries], azimuth[best]), np.nan)
-    return Angles(embedded.table, queries, best, error)
+    return Angles(embedded.table, queries, best, error, "azimuth", GALLERY_STEP_DEG)
 
 
 def _object_numbers(instances: NDArray[np.str_]) -> NDArray[np.int64]:

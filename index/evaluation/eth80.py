@@ -58,7 +58,7 @@ def evaluate_eth80(
     queries = sample_rows(np.arange(len(level)), max_queries, rng)
     best, error = _azimuth_errors(level, level.vectors[pose_head], queries)
     if material is not None:
-        material.angles = Angles(level.table, queries, best, error)
+        material.angles = Angles(level.table, queries, best, error, "azimuth", AZIMUTH_STEP_DEG)
 
     table = embedded.table
     reid_queries = sample_rows(np.arange(len(table)), max_queries, rng)

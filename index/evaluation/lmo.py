@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.evaluation.embeddings import EmbeddedViews
-from index.evaluation.material import Material
+from index.evaluation.material import Angles, Material
 from index.evaluation.metrics import by_category, mean_or_none, median_or_none
 from index.evaluation.neighbours import Rows, nearest
 from index.evaluation.objectron import HIT_IOU
@@ -33,6 +33,9 @@ LEAST_VISIBLE = 0.6
 CROP_MARGIN = 1.2
 HALF_TURN_OBJECTS = (10, 11)
 """Eggbox and glue: a rotation error of 180° cannot be seen."""
+
+FAILED_DEG = 30.0
+"""Neighbours turned by more than this are shown among the failures of a report."""
 
 NOISES_PX = (0.0, 1.0, 2.0, 5.0)
 """Standard deviations of the noise on each coordinate of a keypoint."""
@@ -105,6 +108,8 @@ def evaluate_lmo(
     )
     error = np.where(best >= 0, angle[np.arange(len(queries)), best], np.nan)
     answered = best >= 0
+    if material is not None:
+        material.angles = Angles(table, queries, best, error, "rotation", FAILED_DEG)
 
     reid_queries = sample_rows(np.arange(len(table)), max_queries, rng)
     reid = score_reid(

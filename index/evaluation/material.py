@@ -58,16 +58,18 @@ class Fits:
 
 @dataclass(frozen=True, eq=False)
 class Angles:
-    """The azimuths of a turntable protocol: Q queries, the nearest view of each, how far off.
+    """The directions of a protocol: Q queries, the nearest view of each, how far it is turned.
 
     ``best`` (Q,) is a row of ``table``, -1 where there is no gallery; ``error_deg`` (Q,) is NaN
-    there.
+    there. Above ``limit_deg`` an answer counts among the failures, under ``heading``.
     """
 
     table: ViewTable
     queries: Rows
     best: Rows
     error_deg: Floats
+    heading: str
+    limit_deg: float
 
 
 @dataclass(eq=False)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.evaluation.eth80 import AZIMUTH_STEP_DEG
 from index.evaluation.material import Angles, Fits, Ranking
 from index.evaluation.objectron import HIT_IOU
 from index.evaluation.reid import same_label
 from index.evaluation.report.pictures import Picture, Pictures
-from index.evaluation.report.sampling import by_turns, first_of_each
+from index.evaluation.report.sampling import by_turns, first_of_each, track_names
+from training.data.records import View
 
 SHOWN = 18
 WITHOUT_BOX = 6
@@ -43,7 +43,7 @@ def worst_fits(fit: Fits, rng: np.random.Generator) -> tuple[list[int], int]:
     """Rows of at most SHOWN misses; and how many miss in all.
 
     At most WITHOUT_BOX that have none, then by the overlap, equal ones of each category in turn. Of
-    each sequence its worst, for neighbouring frames fail alike.
+    each instance in a sequence its worst, for neighbouring frames fail alike.
 
     The rule of symmetry is granted: a cup that is only turned about its axis is no failure here.
     """
@@ -52,39 +52,45 @@ def worst_fits(fit: Fits, rng: np.random.Generator) -> tuple[list[int], int]:
     without = mixed[~fit.boxes.ok[mixed]]
     with_box = mixed[fit.boxes.ok[mixed]]
     with_box = with_box[np.argsort(fit.iou_turned[with_box], kind="stable")]
-    sequences = fit.queries.sequence[fit.query_rows]
-    shown = first_of_each(without, sequences)[:WITHOUT_BOX].tolist()
-    shown += first_of_each(with_box, sequences)[: SHOWN - len(shown)].tolist()
+    tracks = track_names(fit.queries)[fit.query_rows]
+    shown = first_of_each(without, tracks)[:WITHOUT_BOX].tolist()
+    shown += first_of_each(with_box, tracks)[: SHOWN - len(shown)].tolist()
     return shown, len(missed)
 
 
 def angle_failures(angles: Angles, pictures: Pictures) -> Failures:
-    """Turntables: the nearest views that show another side."""
+    """The nearest views that show another side."""
     asked = np.flatnonzero(angles.best >= 0)
-    wrong = asked[angles.error_deg[asked] > AZIMUTH_STEP_DEG]
+    wrong = asked[angles.error_deg[asked] > angles.limit_deg]
     order = wrong[np.lexsort((wrong, -angles.error_deg[wrong]))]
-    order = first_of_each(order, angles.table.sequence[angles.queries])
+    order = first_of_each(order, track_names(angles.table)[angles.queries])
     worst = []
     for position in order[:SHOWN]:
         view = angles.table.views[angles.queries[position]]
         found = angles.table.views[angles.best[position]]
-        azimuths = [float(one.attributes["azimuth_deg"]) for one in (view, found)]
         worst.append(
             Failure(
                 pictures.crop(view, f"Query: {view.category}, {view.instance}"),
                 pictures.crop(found, f"Nearest view: {found.category}, {found.instance}"),
                 view.instance,
                 f"{angles.error_deg[position]:.0f}° off",
-                (f"seen from {azimuths[0]:.0f}°, {found.instance} from {azimuths[1]:.0f}°",),
+                (_sides(view, found),),
             )
         )
     return Failures(
-        "Azimuth",
-        f"Nearest views more than {AZIMUTH_STEP_DEG}° off, by the error.",
+        angles.heading,
+        f"Nearest views more than {angles.limit_deg:g}° off, by the error.",
         len(asked),
         len(wrong),
         tuple(worst),
     )
+
+
+def _sides(view: View, found: View) -> str:
+    if "azimuth_deg" not in view.attributes or "azimuth_deg" not in found.attributes:
+        return f"answered by {found.image.reference}"
+    asked, answered = (float(one.attributes["azimuth_deg"]) for one in (view, found))
+    return f"seen from {asked:.0f}°, {found.instance} from {answered:.0f}°"
 
 
 def ranking_failures(ranking: Ranking, pictures: Pictures) -> Failures:
@@ -94,7 +100,7 @@ def ranking_failures(ranking: Ranking, pictures: Pictures) -> Failures:
     positive = same_label(table.instance, ranking.queries)
     order = failed[np.lexsort((failed, precision[failed]))]
     worst = []
-    for position in first_of_each(order, table.sequence[ranking.queries])[:SHOWN]:
+    for position in first_of_each(order, track_names(table)[ranking.queries])[:SHOWN]:
         row = int(ranking.queries[position])
         at = np.array([position], dtype=np.intp)
         similarity = ranking.vectors @ ranking.vectors[row]
@@ -117,7 +123,7 @@ def ranking_failures(ranking: Ranking, pictures: Pictures) -> Failures:
             )
         )
     return Failures(
-        "Re-identification",
+        "re-identification",
         "Queries whose nearest view is of another instance, by their average precision.",
         int((~np.isnan(precision)).sum()),
         len(failed),

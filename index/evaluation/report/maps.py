@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.evaluation.report.sampling import by_turns
+from index.evaluation.report.sampling import by_turns, track_names
 from index.evaluation.views import ViewTable
 
 MAX_POINTS = 1_500
@@ -32,7 +32,7 @@ class Track:
 
 def all_tracks(table: ViewTable) -> list[Track]:
     """Every trajectory, by sequence and instance; turntables give their level ring, closed."""
-    keys = np.char.add(np.char.add(table.sequence, "\n"), table.instance)
+    keys = track_names(table)
     level = np.array(
         [float(view.attributes.get("polar_deg", LEVEL_DEG)) == LEVEL_DEG for view in table.views]
     )

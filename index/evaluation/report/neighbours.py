@@ -84,7 +84,10 @@ def _show(
     lines = []
     for head, vectors in heads.items():
         similarity = vectors @ vectors[row]
-        for gallery, mask in ((ANY, reach), (OTHER, reach & ~own)):
+        galleries = {ANY: reach, OTHER: reach & ~own}
+        if (table.sequence == table.sequence[0]).all():
+            del galleries[OTHER]
+        for gallery, mask in galleries.items():
             order = np.argsort(np.where(mask, -similarity, np.inf), kind="stable")
             best = order[: min(SHOWN, int(mask.sum()))]
             found = [_neighbour(table, row, one, similarity[one], pictures) for one in best]

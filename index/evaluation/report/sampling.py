@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from index.evaluation.views import ViewTable
+
 Rows = NDArray[np.int64]
 
 
@@ -17,6 +19,11 @@ def by_turns(labels: NDArray[np.str_], rng: np.random.Generator) -> Rows:
         mine = shuffled == label
         turn[mine] = np.arange(int(mine.sum()))
     return order[np.lexsort((shuffled, turn))]
+
+
+def track_names(table: ViewTable) -> NDArray[np.str_]:
+    """(N,) a name for each view that the views of its instance in its sequence share."""
+    return np.char.add(np.char.add(table.sequence, "\n"), table.instance)
 
 
 def first_of_each(ordered: Rows, labels: NDArray[np.str_]) -> Rows:
