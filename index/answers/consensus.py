@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.answers.fitted_box import FittedBox
 from index.answers.pooling import ANY_TURN, NO_SYMMETRY, Pooled
 from index.confidence import Calibration
-from training.data.records import Camera
+from training.data.records import Array, Camera
 
 ABSTAIN_BELOW: Final = 0.2
 """Calibrated confidence below which there is no answer (ours): on rendered sequences about one in
@@ -79,11 +80,11 @@ def answer_consensus(pooled: Pooled, camera: Camera, calibration: Calibration | 
     )
 
 
-def abstains(pooled: Pooled, confidence: np.ndarray | None) -> np.ndarray:
+def abstains(pooled: Pooled, confidence: Array | None) -> NDArray[np.bool_]:
     """(Q,) bool: queries that get no answer; ``confidence`` (Q,) None without a calibration."""
     sure = pooled.agreement if confidence is None else confidence
     split = pooled.rival >= SPLIT_ABOVE * pooled.agreement
-    return ~pooled.ok | split | (sure < ABSTAIN_BELOW)
+    return np.asarray(~pooled.ok | split | (sure < ABSTAIN_BELOW))
 
 
 def _reason(confidence: float | None, agreement: float, rival: float) -> str | None:
@@ -99,8 +100,9 @@ def _reason(confidence: float | None, agreement: float, rival: float) -> str | N
         )
     if confidence is not None and confidence < ABSTAIN_BELOW:
         return (
-            f"The neighbours disagree too much: a box like this is right with a probability of "
-            f"{confidence:.0%}, less than {ABSTAIN_BELOW:.0%}."
+            f"Too unsure: {agreement:.0%} of the neighbours' weight agrees with the best box, and "
+            f"such a box is right with a probability of {confidence:.0%}, less than "
+            f"{ABSTAIN_BELOW:.0%}."
         )
     return None
 
