@@ -216,3 +216,11 @@ def test_the_table_stands_beside_the_paper_and_says_how_it_differs(look_alike: P
     assert "paper: Nearby frame pairs │ 0.414 │ 0.573 │ 0.621 │ 0.662" in text
     assert "18 frames of 6 videos ask 18 frames of 6 videos." in text
     assert "does not say whether a query is a frame or a video" in text
+
+
+def test_a_report_has_the_table_neighbours_and_maps(look_alike: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: report)")
+    invoke(look_alike, "--report", str(tmp_path / "report"))
+    page = (tmp_path / "report" / "index.html").read_text("utf-8")
+    for text in ("a video, among videos", 'id="neighbours"', 'id="maps"', "Archery"):
+        assert text in page
