@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from index.answers.consensus import NOTHING, Consensus, answer_consensus
+from index.answers.consensus import ABSTAIN_BELOW, NOTHING, Consensus, answer_consensus
 from index.answers.fitted_box import FittedBox
 from index.answers.pooling import DEFAULTS, FEATURES, pool
 from index.answers.pose_query import PoseQuery, camera_of, checked
@@ -19,6 +19,7 @@ from index.geometry import REASONS, FittedBoxes, QueryView, fit_boxes
 from index.geometry.agreement import Hypotheses
 from index.store.stored_view import StoredView
 from training.data.records import Array, Camera, Plane
+from training.errors import QueryError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +61,18 @@ def answer_pose(
     k: int = 10,
     filters: Filters = NO_FILTERS,
     head: str = "pose",
+    abstain_below: float = ABSTAIN_BELOW,
 ) -> PoseAnswer:
-    """The ``k`` nearest views and the box that each of them gives the query.
+    """The ``k`` nearest views, the box that each of them gives the query, and their consensus.
 
     ``embedding`` (dim,) float32 is the crop's, made by the head that ``gallery.resolve_head(head)``
-    names. Raises QueryError if bbox, camera or plane make no sense.
+    names. Less sure than ``abstain_below``, the consensus gives no box. Raises QueryError if bbox,
+    camera or plane make no sense.
     """
+    if not 0.0 <= abstain_below <= 1.0:
+        raise QueryError(
+            f"abstain_below is {abstain_below}.", "Give a probability from 0 (always answer) to 1."
+        )
     head, note = gallery.resolve_head(head)
     camera, assumptions = camera_of(checked(query))
     query = replace(query, camera=camera)
@@ -75,7 +82,7 @@ def answer_pose(
     return PoseAnswer(
         neighbours=shown,
         best=next((i for i, found in enumerate(shown) if found.box is not None), None),
-        consensus=_consensus(gallery, head, neighbours, fits, query, k),
+        consensus=_consensus(gallery, head, neighbours, fits, query, k, abstain_below),
         camera=camera,
         head=head,
         assumptions=(*assumptions, *_plane_assumptions(query.plane, shown)),
@@ -96,6 +103,7 @@ def _consensus(
     fits: FittedBoxes,
     query: PoseQuery,
     shown: int,
+    abstain_below: float,
 ) -> Consensus:
     """What the first ``DEFAULTS.neighbours`` say; its members are counted among those shown."""
     assert query.camera is not None
@@ -109,9 +117,8 @@ def _consensus(
         query.camera.matrix[None],
         np.array([query.image_size], dtype=np.float64),
     )
-    consensus = answer_consensus(
-        pooled, query.camera, _calibration(gallery, head, query.plane is not None)
-    )
+    calibration = _calibration(gallery, head, query.plane is not None)
+    consensus = answer_consensus(pooled, query.camera, calibration, abstain_below)
     return replace(consensus, members=tuple(i for i in consensus.members if i < shown))
 
 

@@ -14,8 +14,9 @@ from index.confidence import Calibration
 from training.data.records import Array, Camera
 
 ABSTAIN_BELOW: Final = 0.2
-"""Calibrated confidence below which there is no answer (ours): on rendered sequences about one in
-six of such answers would have been right. Without a calibration the agreement is held to it."""
+"""Calibrated confidence below which there is no answer unless told otherwise (ours): without a
+plane, one in eight of such answers on the sequences it was chosen on would have been right. Without
+a calibration the agreement is held to it."""
 
 SPLIT_ABOVE: Final = 0.8
 """A rival box with this much of the answer's agreement makes the neighbours split (ours)."""
@@ -59,7 +60,12 @@ class Consensus:
 NOTHING: Final = Consensus(None, None, None, 0.0, (), None, NO_BOX)
 
 
-def answer_consensus(pooled: Pooled, camera: Camera, calibration: Calibration | None) -> Consensus:
+def answer_consensus(
+    pooled: Pooled,
+    camera: Camera,
+    calibration: Calibration | None,
+    abstain_below: float = ABSTAIN_BELOW,
+) -> Consensus:
     """The consensus of the one query that was pooled."""
     if not pooled.ok[0]:
         return NOTHING
@@ -68,7 +74,7 @@ def answer_consensus(pooled: Pooled, camera: Camera, calibration: Calibration | 
     if calibration is not None:
         confidence = float(calibration.probability(pooled.features)[0])
     agreement, rival = float(pooled.agreement[0]), float(pooled.rival[0])
-    reason = _reason(confidence, agreement, rival)
+    reason = _reason(confidence, agreement, rival, abstain_below)
     return Consensus(
         box=box if reason is None else None,
         hypothesis=box,
@@ -87,22 +93,24 @@ def abstains(pooled: Pooled, confidence: Array | None) -> NDArray[np.bool_]:
     return np.asarray(~pooled.ok | split | (sure < ABSTAIN_BELOW))
 
 
-def _reason(confidence: float | None, agreement: float, rival: float) -> str | None:
+def _reason(
+    confidence: float | None, agreement: float, rival: float, abstain_below: float
+) -> str | None:
     if rival >= SPLIT_ABOVE * agreement:
         return (
             f"The neighbours are split: {agreement:.0%} of their weight agrees on one box, "
             f"{rival:.0%} on another."
         )
-    if confidence is None and agreement < ABSTAIN_BELOW:
+    if confidence is None and agreement < abstain_below:
         return (
             f"The neighbours disagree: {agreement:.0%} of their weight agrees with the best box, "
-            f"less than {ABSTAIN_BELOW:.0%}."
+            f"less than {abstain_below:.0%}."
         )
-    if confidence is not None and confidence < ABSTAIN_BELOW:
+    if confidence is not None and confidence < abstain_below:
         return (
             f"Too unsure: {agreement:.0%} of the neighbours' weight agrees with the best box, and "
             f"such a box is right with a probability of {confidence:.0%}, less than "
-            f"{ABSTAIN_BELOW:.0%}."
+            f"{abstain_below:.0%}."
         )
     return None
 

@@ -18,7 +18,7 @@ from index.search import Gallery
 from index.store.database import close_database
 from index.verify import verify_version
 from training.data.records import Camera, Plane
-from training.errors import GalleryError
+from training.errors import GalleryError, QueryError
 
 CAMERA = Camera(60.0, 60.0, 31.5, 23.5, 64, 48)
 PLANE = Plane(np.array([0.0, 0.2, 1.0]), np.array([0.0, -1.0, 0.0]))
@@ -69,6 +69,18 @@ def test_a_calibration_of_another_pooling_or_head_is_not_used(built, home):
         consensus = answer_pose(gallery, vector, query).consensus
         assert consensus.confidence is None
         assert consensus.hypothesis is not None
+
+
+def test_how_sure_an_answer_must_be_is_the_caller_s_to_say(built, home):
+    gallery = Gallery.open(home, "things")
+    vector = gallery._vectors["pose"]._index.reconstruct(0)
+    query = PoseQuery(CROP, (64, 48), CAMERA, PLANE)
+    answers = [answer_pose(gallery, vector, query, abstain_below=p).consensus for p in (0.0, 1.0)]
+    assert answers[0].confidence == answers[1].confidence
+    assert answers[1].box is None
+    assert "less than 100%" in answers[1].reason or "split" in answers[1].reason
+    with pytest.raises(QueryError, match=r"abstain_below is 1\.5"):
+        answer_pose(gallery, vector, query, abstain_below=1.5)
 
 
 def test_the_consensus_asks_as_many_however_few_are_shown(built, home):
