@@ -35,11 +35,14 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> tuple[Array, NDArray[np.bool
     """
     a, b = _unit(a), _unit(b)
     a, b = np.broadcast_arrays(a, b)
-    c = np.einsum("...i,...i->...", a, b)
-    opposite = 1.0 + c < OPPOSITE_BELOW
+    # 1 + c = |a + b|² / 2 keeps its digits near opposite directions, where 1 + a · b loses them.
+    both = a + b
+    one_and_c = 0.5 * np.einsum("...i,...i->...", both, both)
+    c = one_and_c - 1.0
+    opposite = one_and_c < OPPOSITE_BELOW
     # Adding v vᵀ − |v|² I instead of squaring [v]× keeps this to two outer products.
     v = _cross(a, b)
-    k = 1.0 / np.where(opposite, 1.0, 1.0 + c)
+    k = 1.0 / np.where(opposite, 1.0, one_and_c)
     R = v[..., :, None] * v[..., None, :] * k[..., None, None]
     x, y, z = v[..., 0], v[..., 1], v[..., 2]
     # I + [v]×² k has (1 − |v|² k) = c on its diagonal, besides v vᵀ k.

@@ -23,6 +23,15 @@ def test_the_rotation_takes_one_direction_to_the_other_and_is_the_smallest(
     assert Rotation.from_matrix(R).magnitude() == pytest.approx(between, abs=2e-5)
 
 
+@pytest.mark.parametrize("off", [1e-2, 1e-3, 1e-4, 3e-5])
+def test_nearly_opposite_directions_still_give_a_rotation(off: float) -> None:
+    a, b = np.array([0.0, 0.6, 0.8]), np.array([off, -0.6, -0.8])
+    R, opposite = rotation_between(a, b)
+    assert not opposite
+    assert np.allclose(R @ R.T, np.eye(3), atol=1e-9)
+    assert np.allclose(R @ a, b / np.linalg.norm(b), atol=1e-9)
+
+
 @given(directions)
 def test_parallel_directions_need_no_rotation(a: tuple[float, ...]) -> None:
     R, opposite = rotation_between(a, 7.0 * np.array(a))
