@@ -107,7 +107,7 @@ def as_svg(figure: Figure) -> bytes:
     text = stream.getvalue()
     for stand_in, name in ((INK, "ink"), (SOFT, "soft"), (LINE, "line"), (SURFACE, "surface")):
         text = text.replace(stand_in, f"var(--{name})")
-    text = text.replace("'DejaVu Sans'", "system-ui, 'DejaVu Sans', sans-serif")
+    text = text.replace("'DejaVu Sans'", "system-ui, 'DejaVu Sans'")
     start = text.index("<defs>")
     return (text[:start] + THEME + text[start:]).encode()
 

@@ -36,10 +36,11 @@ def all_tracks(table: ViewTable) -> list[Track]:
     level = np.array(
         [float(view.attributes.get("polar_deg", LEVEL_DEG)) == LEVEL_DEG for view in table.views]
     )
+    known = np.flatnonzero(level)
+    codes = np.unique(keys[known], return_inverse=True)[1]
+    order = np.lexsort((table.frame[known], codes))
     tracks = []
-    for key in np.unique(keys[level]):
-        rows = np.flatnonzero((keys == key) & level)
-        rows = rows[np.argsort(table.frame[rows], kind="stable")]
+    for rows in np.split(known[order], np.flatnonzero(np.diff(codes[order])) + 1):
         if len(rows) < MIN_TRACK_POINTS:
             continue
         keep = np.linspace(0, len(rows) - 1, min(len(rows), MAX_TRACK_POINTS)).round().astype(int)

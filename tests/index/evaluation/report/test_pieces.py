@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -11,14 +12,14 @@ import numpy as np
 import pytest
 
 from index.evaluation.material import Fits
-from index.evaluation.report.boxes import reasons, rotation_error_deg
+from index.evaluation.report.boxes import box_cards, reasons, rotation_error_deg
 from index.evaluation.report.failures import WITHOUT_BOX, worst_fits
 from index.evaluation.report.maps import all_tracks, neighbour_map, principal_components
 from index.evaluation.report.names import plain
 from index.evaluation.report.pictures import Pictures, region_around
 from index.evaluation.report.sampling import by_turns, first_of_each, sample_by_turns
 from index.evaluation.views import ViewTable
-from index.geometry import FittedBoxes
+from index.geometry import UNIT_BOX, FittedBoxes, project
 from training.errors import DataError
 
 
@@ -78,6 +79,33 @@ def test_a_miss_is_explained_by_what_is_wrong_with_it(query_world: ViewTable) ->
         f"wrong category: its nearest view is of {query_world.category[other]}",
     ]
     assert reasons(fits_of(query_world, rows), 0)[0].startswith("small errors together")
+
+
+def test_the_drawn_lines_are_the_edges_of_the_boxes(query_world: ViewTable) -> None:
+    rows = np.array([3])
+    box, camera = query_world.views[3].box9, query_world.views[3].camera
+    assert box is not None
+    assert camera is not None
+    fits = fits_of(query_world, rows, scale=(box.scale * 0.9)[None])
+    (card,) = box_cards([("nearest view", "nearest", fits)], [0], Pictures())
+    assert [outline.kind for outline in card.outlines] == ["truth", "nearest"]
+    for outline, scale in zip(card.outlines, (box.scale, box.scale * 0.9), strict=True):
+        corners = (UNIT_BOX[1:] * scale) @ box.rotation.T + box.translation
+        uv = project(camera.matrix, corners)
+        edges = [
+            (uv[one], uv[two])
+            for one, two in combinations(range(8), 2)
+            if np.count_nonzero(UNIT_BOX[one + 1] != UNIT_BOX[two + 1]) == 1
+        ]
+        drawn = np.array(outline.lines).reshape(12, 2, 2)
+        # The scene starts at a whole pixel, and pixel centres lie at its halves.
+        offset = drawn.min(axis=(0, 1)) - uv.min(axis=0)
+        assert (offset - 0.5) == pytest.approx(np.round(offset - 0.5), abs=0.06)
+        wanted = sorted(
+            (np.round(np.sort(np.array(edge), axis=0) + offset).tolist()) for edge in edges
+        )
+        found = sorted(np.round(np.sort(line, axis=0)).tolist() for line in drawn)
+        assert np.array(found) == pytest.approx(np.array(wanted), abs=1.0)
 
 
 def test_the_angle_between_rotations() -> None:
