@@ -75,7 +75,7 @@ def show_maps(embedded: EmbeddedViews, pictures: Pictures, seed: int, stream: in
     if len(rows) < MIN_POINTS:
         return None
     heads = []
-    for head, vectors in sorted(embedded.vectors.items()):
+    for head, vectors in embedded.vectors.items():
         points, share = principal_components(vectors[rows])
         nearby = neighbour_map(vectors[rows], seed)
         told = f"of {len(sampled)} trajectories by the head {head}"
@@ -106,7 +106,7 @@ def _trajectory(embedded: EmbeddedViews, track: Track, pictures: Pictures) -> Tr
     at = np.unique(np.linspace(0, last, min(STRIP, last + 1)).round().astype(int))
     colours = viridis(len(track.rows))
     charts = []
-    for head, vectors in sorted(embedded.vectors.items()):
+    for head, vectors in embedded.vectors.items():
         points, share = principal_components(vectors[track.rows])
         alt = f"PCA of the {len(track.rows)} views of {track.label} by the head {head}"
         picture = pictures.chart(trajectory_chart(points, track.closed), 260, 230, alt)
