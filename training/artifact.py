@@ -39,11 +39,13 @@ class _Strict(BaseModel):
 class HeadInfo(_Strict):
     """One named embedding: ``dim`` numbers, averaged over a ``pool`` × ``pool`` grid of cells.
 
+    ``skip_stages`` of the backbone's last stages are left out (training.networks).
     ``whitened``: the pooled features were then projected to ``dim`` (training.whitening).
     """
 
     dim: int = Field(gt=0)
     pool: int = Field(gt=0)
+    skip_stages: int = Field(default=0, ge=0)
     whitened: bool = False
 
 
@@ -106,8 +108,9 @@ def identity_of(weights: Weights, info: EncoderInfo) -> str:
     if info.own_stages:
         spec["own_stages"] = info.own_stages
     for head in spec["heads"].values():
-        if not head["whitened"]:
-            del head["whitened"]
+        for field in ("skip_stages", "whitened"):
+            if not head[field]:
+                del head[field]
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
     for name in sorted(weights):
         tensor = np.ascontiguousarray(weights[name])

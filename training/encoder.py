@@ -188,7 +188,11 @@ class _TorchRunner:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         pools = {name: head.pool for name, head in info.heads.items()}
         network = EncoderNetwork(
-            info.backbone, pools, info.preprocessing, own_stages=info.own_stages
+            info.backbone,
+            pools,
+            info.preprocessing,
+            own_stages=info.own_stages,
+            skip_stages={name: head.skip_stages for name, head in info.heads.items()},
         )
         for name, head in info.heads.items():
             if head.whitened:

@@ -51,6 +51,7 @@ def build_model(recipe: Recipe) -> Model:
         Preprocessing(size=recipe.network.size, margin=recipe.data.margin),
         recipe.network.init,
         recipe.network.own_stages,
+        {name: head.skip_stages for name, head in recipe.heads.items()},
     )
     return Model(network, recipe)
 

@@ -107,15 +107,6 @@ def build_backbone(name: str, init: str = "random") -> nn.Sequential:
     return nn.Sequential(OrderedDict(list(model.named_children())[:-2]))
 
 
-def channels_of(backbone: nn.Module) -> int:
-    """C, the channels of the backbone's last map."""
-    with torch.no_grad():
-        was_training = backbone.training
-        channels = int(backbone.eval()(torch.zeros(1, 3, 64, 64)).shape[1])
-        backbone.train(was_training)
-    return channels
-
-
 def grid_pool(features: Tensor, cells: int) -> Tensor:
     """Average over a ``cells`` × ``cells`` grid: (N, C, H, W) to (N, C·cells²).
 
@@ -141,8 +132,10 @@ def _averaging(length: int, cells: int) -> Tensor:
 class EncoderNetwork(nn.Module):
     """Backbone, pooling, L2 normalisation and, if fitted, whitening: what an encoder freezes.
 
-    With ``own_stages`` the last so many stages of the backbone exist once a head, begun alike:
-    what one head must know and the other must forget needs no room in the same channels (ours).
+    A head may leave out the backbone's last ``skip_stages``: deep maps forget where things are.
+    With ``own_stages`` the last so many stages of those that all heads use exist once a head,
+    begun alike: what one head must know and the other must forget then needs no room in the same
+    channels (both ours). Stages are computed once where heads share them.
     """
 
     mean: Tensor
@@ -155,26 +148,36 @@ class EncoderNetwork(nn.Module):
         preprocessing: Preprocessing,
         init: str = "random",
         own_stages: int = 0,
+        skip_stages: Mapping[str, int] | None = None,
     ) -> None:
-        """``pools`` names the heads and gives each its pooling grid. Raises RecipeError."""
+        """``pools`` names the heads and gives each its pooling grid; ``skip_stages`` likewise.
+
+        Raises RecipeError for an unknown backbone or more stages than it has.
+        """
         super().__init__()
         self.backbone_name = backbone
         self.own_stages = own_stages
         self.pools = dict(pools)
+        self.skip_stages = {name: (skip_stages or {}).get(name, 0) for name in self.pools}
         self.preprocessing = preprocessing
-        self.backbone = build_backbone(backbone, init)
-        self.channels = channels_of(self.backbone)
-        self.branches = nn.ModuleDict()
-        if own_stages:
-            if own_stages >= len(self.backbone):
-                raise RecipeError(
-                    f"own_stages = {own_stages}, but {backbone} has {len(self.backbone)} stages.",
-                    "Leave the heads at least one in common.",
-                )
-            stages = list(self.backbone.named_children())
-            last = nn.Sequential(OrderedDict(stages[-own_stages:]))
-            self.backbone = nn.Sequential(OrderedDict(stages[:-own_stages]))
-            self.branches.update({name: deepcopy(last) for name in self.pools})
+        stages = list(build_backbone(backbone, init).named_children())
+        depth = {name: len(stages) - skip for name, skip in self.skip_stages.items()}
+        shared = min(depth.values()) - own_stages
+        if shared < 1:
+            raise RecipeError(
+                f"own_stages = {own_stages} and skip_stages = {max(self.skip_stages.values())}, "
+                f"but {backbone} has {len(stages)} stages.",
+                "Leave the heads at least one in common.",
+            )
+        self.backbone = nn.Sequential(OrderedDict(stages[:shared]))
+        self.branches = nn.ModuleDict(
+            {
+                name: nn.Sequential(OrderedDict(deepcopy(stages[shared:end])))
+                for name, end in depth.items()
+                if end > shared
+            }
+        )
+        self.channels = {name: self._channels(name) for name in self.pools}
         for name in ("mean", "std"):
             values = torch.tensor(getattr(preprocessing, name)).view(3, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -190,6 +193,7 @@ class EncoderNetwork(nn.Module):
                 if name in self.whitening
                 else self.pooled_dim(name),
                 pool=pool,
+                skip_stages=self.skip_stages[name],
                 whitened=name in self.whitening,
             )
             for name, pool in self.pools.items()
@@ -197,7 +201,7 @@ class EncoderNetwork(nn.Module):
 
     def pooled_dim(self, head: str) -> int:
         """The dimension of a head before whitening: channels · pool²."""
-        return self.channels * self.pools[head] ** 2
+        return self.channels[head] * self.pools[head] ** 2
 
     def whiten(self, head: str, weight: Tensor, bias: Tensor) -> None:
         """Put ``weight`` (d, D) and ``bias`` (d,) between a head's L2-normalised y and its end."""
@@ -222,9 +226,18 @@ class EncoderNetwork(nn.Module):
         return self._head(self.backbone(inputs), head)
 
     def _head(self, features: Tensor, head: str) -> Tensor:
-        if head in self.branches:
-            features = self.branches[head](features)
-        return grid_pool(features, self.pools[head])
+        return grid_pool(self._branch(features, head), self.pools[head])
+
+    def _branch(self, features: Tensor, head: str) -> Tensor:
+        return self.branches[head](features) if head in self.branches else features
+
+    def _channels(self, head: str) -> int:
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            channels = self._branch(self.backbone(torch.zeros(1, 3, 64, 64)), head).shape[1]
+        self.train(was_training)
+        return int(channels)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         """(N, S, S, 3) uint8 RGB to one (N, dim) L2-normalised float32 per head, in their order."""

@@ -27,9 +27,25 @@ def fit_whitening(
     y = embeddings.astype(np.float64)
     mean = y.mean(axis=0)
     dim = min(dim, y.shape[1], len(y) - 1)
-    variance, directions = np.linalg.eigh((y - mean).T @ (y - mean) / (len(y) - 1))
-    variance, directions = variance[::-1][:dim], directions[:, ::-1][:, :dim]
+    variance, directions = _principal(y - mean, dim)
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(dim)])
     scale = np.maximum(variance, FLOOR * variance[0]) ** (power / 2)
     weight = (directions * signs / scale).T
     return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
+
+
+def _principal(
+    centred: NDArray[np.float64], dim: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ``dim`` largest variances of (N, D) rows, falling, and their directions (D, dim).
+
+    By way of the smaller of the two product matrices, (D, D) or (N, N).
+    """
+    count, width = centred.shape
+    if width <= count:
+        variance, directions = np.linalg.eigh(centred.T @ centred / (count - 1))
+        return variance[::-1][:dim], directions[:, ::-1][:, :dim]
+    variance, weights = np.linalg.eigh(centred @ centred.T / (count - 1))
+    directions = centred.T @ weights[:, ::-1][:, :dim]
+    norms = np.linalg.norm(directions, axis=0)
+    return variance[::-1][:dim], directions / np.maximum(norms, np.finfo(np.float64).tiny)

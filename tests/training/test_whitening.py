@@ -35,6 +35,24 @@ def test_keeps_the_directions_of_largest_variance() -> None:
     assert along.argmax(axis=1).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_a_lower_power_leaves_more_of_the_variance(power: float) -> None:
+    y = skewed()
+    variance = np.sort(np.linalg.eigvalsh(np.cov(y.astype(np.float64).T)))[::-1][:6]
+    weight, bias = fit_whitening(y, 6, power)
+    ended = np.cov((y.astype(np.float64) @ weight.T + bias).T)
+    np.testing.assert_allclose(ended, np.diag(variance ** (1 - power)), atol=2e-3)
+
+
+def test_more_dimensions_than_points_give_the_same_as_their_covariance() -> None:
+    y = np.random.default_rng(1).normal(size=(30, 80)).astype(np.float32)
+    weight, _ = fit_whitening(y, 5)
+    centred = y.astype(np.float64) - y.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / 29)
+    expected = (vectors[:, ::-1][:, :5] / np.sqrt(values[::-1][:5])).T
+    np.testing.assert_allclose(np.abs(weight), np.abs(expected), atol=1e-4)
+
+
 def test_no_more_directions_than_the_points_span() -> None:
     weight, bias = fit_whitening(skewed(count=5), 256)
     assert weight.shape == (4, 12)

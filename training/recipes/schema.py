@@ -50,6 +50,8 @@ class HeadRecipe(_Strict):
     method: Literal["simsiam", "nt-xent", "tcn"] = "simsiam"  # paper
     temperature: Positive = 0.5  # nt-xent. released: the default; the config's 0.1 is never read
     triplet_margin: Positive = 0.2  # tcn. released: between projections that are not normalised
+    skip_stages: Annotated[int, Field(ge=0)] = 0
+    # ours: so many of the backbone's last stages are left out: deep maps forget where things are
     pool_grid: Annotated[int, Field(ge=1, le=4)] = 1  # paper: global average; above 1 are ours
     whiten: Count | None = None
     # ours: PCA of the embedding to so many dimensions, fitted on the training crops;

@@ -1,0 +1,43 @@
+"""ImageNet weights: the rewritten SqueezeNet computes what the file's own preprocessing gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from index.evaluation.squeezenet import SqueezeNet
+from training.artifact import Preprocessing
+from training.errors import RecipeError
+from training.imagenet import SQUEEZENET_FILE, squeezenet_weights
+from training.networks import EncoderNetwork
+
+
+def test_the_rewritten_network_gives_the_same_maps(
+    shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_root = shared_data("weights_squeezenet").parent
+    monkeypatch.setenv("POSEBANK_DATA", str(data_root))
+    crops = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3)).astype(np.uint8)
+    expected = SqueezeNet(data_root / SQUEEZENET_FILE).feature_maps(crops)
+    network = EncoderNetwork(
+        "squeezenet1_0", {"pose": 3}, Preprocessing(size=227), "imagenet"
+    ).eval()
+    with torch.no_grad():
+        images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255.0
+        found = network.backbone(network.normalise(images)).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+
+
+def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", other=np.zeros(3))
+    with pytest.raises(RecipeError, match="does not hold SqueezeNet"):
+        squeezenet_weights(tmp_path / "x.npz")
+
+
+def test_a_backbone_without_weights_is_refused() -> None:
+    with pytest.raises(RecipeError, match="no ImageNet weights for resnet10_w4"):
+        EncoderNetwork("resnet10_w4", {"pose": 1}, Preprocessing(size=32), "imagenet")
