@@ -1,4 +1,5 @@
-"""One TOML file per training: `simsiam-*` as published, `small-*` for two cores.
+"""One TOML file per training, by row of a table: as published (`simsiam-*`, `nt-xent`, `tcn`, …),
+`small-*` for two cores, `squeeze-*` begun from ImageNet weights, `ucf101-*` for whole frames.
 
 `load_recipe` reads one by name or path, strictly; `schema.Recipe` says what it may hold.
 """
