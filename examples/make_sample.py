@@ -3,7 +3,8 @@
     python examples/make_sample.py            # sequences and queries, about a minute
     posebank render runs/rendered --instances 40 --test-share 0.2 --seconds 4 --fps 5 \
         --size 360x480 --seed 11 --no-antialias
-    posebank train small-nearby --data runs/rendered --split train --out runs/sample
+    posebank train small-nearby --data runs/rendered --split train --out runs/sample \
+        --set pose.pool_grid=2
     cp -r runs/sample/encoder examples/encoder
 
 The encoder is trained on objects of another seed: it has never seen an object of the sample.
