@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from index.answers.pooling import Pooled
 from index.evaluation.consensus import (
     CALIBRATION_OF,
     Asked,
@@ -41,7 +42,7 @@ from index.evaluation.objectron_pose import (
 )
 from index.evaluation.reid import evaluate_reid
 from index.evaluation.sampling import Rows, sample_rows
-from index.geometry import REASONS
+from index.geometry import REASONS, FittedBoxes
 from index.geometry.plane_noise import DISTANCE_ERROR, NORMAL_TILT_DEG
 from training.errors import DataError
 
@@ -105,12 +106,7 @@ def evaluate_objectron(
     truth, boxes = AnnotatedPoses.of(posed.table), AnnotatedPoses.of(references.table)
     query_rows = sample_rows(np.arange(len(posed)), max_queries, np.random.default_rng(seed))
     categories = posed.table.category[query_rows]
-    turns = np.isin(categories, SYMMETRIC_CATEGORIES)
-    never = np.zeros_like(turns)
-
-    hit_rate: dict[str, ByCategory] = {}
-    mean_iou: dict[str, ByCategory] = {}
-    failures: dict[str, dict[str, int]] = {}
+    rows = _Rows(truth, query_rows, categories)
     picks, sizes = pick_views(posed, references, query_rows, pose_head, seed)
     picks["oracle_rotation"] = nearest_rotation(
         truth.rotation[query_rows], boxes.rotation, categories, references.table.category
@@ -122,17 +118,17 @@ def evaluate_objectron(
         rng = np.random.default_rng([seed, 1])
         fitted = fit_neighbours(truth, boxes, query_rows[found], chosen[found], plane, rng)
         name = row + PLANE_SUFFIX[plane]
-        failures[name] = _failure_counts(fitted.reason, int((~found).sum()))
-        overlaps = []
-        for suffix, symmetric in (("", never), ("_symmetric", turns)):
-            iou = np.zeros(len(query_rows))
-            iou[found] = overlap(fitted, truth, query_rows[found], symmetric[found])
-            overlaps.append(iou[found])
-            hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
-            mean_iou[name + suffix] = by_category(iou, categories)
+        rows.failures[name] = _failure_counts(fitted.reason, int((~found).sum()))
+        iou, turned = rows.add(name, fitted, found)
         if material is not None:
             material.fits[name] = Fits(
-                posed.table, references.table, query_rows[found], chosen[found], fitted, *overlaps
+                posed.table,
+                references.table,
+                query_rows[found],
+                chosen[found],
+                fitted,
+                iou[found],
+                turned[found],
             )
 
     asked = Asked.of(
@@ -151,25 +147,21 @@ def evaluate_objectron(
     ):
         sizes[name] = sizes["nearest_neighbour"]
         pooled = views.pooled(plane, np.random.default_rng([seed, 1]))
-        failures[name] = {} if pooled.ok.all() else {NO_BOX: int((~pooled.ok).sum())}
+        rows.failures[name] = {} if pooled.ok.all() else {NO_BOX: int((~pooled.ok).sum())}
+        iou, turned = rows.add(name, pooled, np.ones(len(query_rows), np.bool_))
+        if views is control:
+            continue
         fitted_to = calibration_for(confidence, plane)
-        overlaps = []
-        for suffix, symmetric in (("", never), ("_symmetric", turns)):
-            iou = overlap(pooled, truth, query_rows, symmetric)
-            overlaps.append(iou)
-            hit_rate[name + suffix] = by_category((iou > HIT_IOU).astype(np.float64), categories)
-            mean_iou[name + suffix] = by_category(iou, categories)
-            if views is asked and not suffix:
-                consensus[name] = figures(pooled, iou > HIT_IOU, fitted_to)
-        if material is not None and views is asked:
+        consensus[name] = figures(pooled, iou > HIT_IOU, fitted_to)
+        if material is not None:
             material.fits[name] = Fits(
                 posed.table,
                 references.table,
                 query_rows,
                 picks["nearest_neighbour"],
                 pooled,
-                overlaps[0],
-                overlaps[1],
+                iou,
+                turned,
                 None if fitted_to is None else fitted_to.probability(pooled.features),
             )
 
@@ -184,11 +176,11 @@ def evaluate_objectron(
         else evaluate_reid(queries, pose_head, max_queries=max_queries, seed=seed)
     )
     return ObjectronResult(
-        hit_rate=hit_rate,
+        hit_rate=rows.hit_rate,
         n_queries=len(query_rows),
         n_queries_by_category=dict(sorted(Counter(categories.tolist()).items())),
-        mean_iou=mean_iou,
-        failures=failures,
+        mean_iou=rows.mean_iou,
+        failures=rows.failures,
         gallery=sizes,
         consensus=consensus,
         class_accuracy=by_category(right, categories)["mean"],
@@ -199,6 +191,33 @@ def evaluate_objectron(
         n_reid_queries=reid.n_queries,
         n_views_without_pose=len(queries) - len(posed) + len(gallery) - len(references),
     )
+
+
+class _Rows:
+    """The rows of the table so far; each is entered as it is and turned (``*_symmetric``)."""
+
+    def __init__(
+        self, truth: AnnotatedPoses, query_rows: Rows, categories: NDArray[np.str_]
+    ) -> None:
+        self.hit_rate: dict[str, ByCategory] = {}
+        self.mean_iou: dict[str, ByCategory] = {}
+        self.failures: dict[str, dict[str, int]] = {}
+        self._truth, self._query_rows, self._categories = truth, query_rows, categories
+        self._turns = np.isin(categories, SYMMETRIC_CATEGORIES)
+
+    def add(
+        self, name: str, fitted: FittedBoxes | Pooled, found: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The (Q,) IoU of each query and the same turned; ``fitted`` has the ``found`` queries."""
+        both = []
+        for suffix, turns in (("", np.zeros_like(self._turns)), ("_symmetric", self._turns)):
+            iou = np.zeros(len(found))
+            iou[found] = overlap(fitted, self._truth, self._query_rows[found], turns[found])
+            hits = (iou > HIT_IOU).astype(np.float64)
+            self.hit_rate[name + suffix] = by_category(hits, self._categories)
+            self.mean_iou[name + suffix] = by_category(iou, self._categories)
+            both.append(iou)
+        return both[0], both[1]
 
 
 def _planes(picks: dict[str, Rows]) -> list[tuple[str, PlaneGiven]]:
