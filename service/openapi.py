@@ -15,70 +15,54 @@ from service.schemas.problem import FieldError, Problem
 from service.schemas.query import EXAMPLE, CameraIn, FiltersIn, PlaneIn, QueryRequest
 
 REF = "#/components/schemas/{model}"
-QUESTION_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "image": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "A JPEG, PNG or WebP file.",
-                        },
-                        "request": {"$ref": "#/components/schemas/QueryRequest"},
-                    },
-                },
-                "encoding": {
-                    "image": {"contentType": "image/jpeg, image/png, image/webp"},
-                    "request": {"contentType": "application/json"},
-                },
-                "examples": {
-                    "crop": {"value": {"image": "(the bytes of a file)", "request": EXAMPLE}}
-                },
-            }
-        },
-    }
-}
-"""What both questions take; FastAPI cannot say it because the form is read by service.forms."""
 
-CLIP_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "image": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "JPEG, PNG or WebP files in order of time, up to the "
-                            "server's POSEBANK_MAX_FRAMES.",
+
+def _form(image: dict[str, Any], request: type, examples: dict[str, Any]) -> dict[str, Any]:
+    """A multipart form with ``image`` and the JSON ``request``; service.forms reads it, so FastAPI
+    cannot say it."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["image"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "image": image,
+                            "request": {"$ref": REF.format(model=request.__name__)},
                         },
-                        "request": {"$ref": "#/components/schemas/ActionRequest"},
                     },
-                },
-                "encoding": {
-                    "image": {"contentType": "image/jpeg, image/png, image/webp"},
-                    "request": {"contentType": "application/json"},
-                },
-                "examples": {
-                    "clip": {
-                        "value": {"image": ["(a file)", "(a file)"], "request": ACTION_EXAMPLE}
-                    }
-                },
-            }
-        },
+                    "encoding": {
+                        "image": {"contentType": "image/jpeg, image/png, image/webp"},
+                        "request": {"contentType": "application/json"},
+                    },
+                    "examples": examples,
+                }
+            },
+        }
     }
-}
+
+
+QUESTION_FORM = _form(
+    {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."},
+    QueryRequest,
+    {"crop": {"value": {"image": "(the bytes of a file)", "request": EXAMPLE}}},
+)
+"""What a question about a crop takes."""
+
+CLIP_FORM = _form(
+    {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "format": "binary"},
+        "description": "JPEG, PNG or WebP files in order of time, up to the "
+        "server's POSEBANK_MAX_FRAMES.",
+    },
+    ActionRequest,
+    {"clip": {"value": {"image": ["(a file)", "(a file)"], "request": ACTION_EXAMPLE}}},
+)
 """What a question about a clip takes."""
 
 
