@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,8 +36,13 @@ def load_imagenet(backbone: str, model: nn.Module) -> None:
 
     folder = os.environ.get("POSEBANK_DATA")
     if backbone == "squeezenet1_0" and folder and (Path(folder) / SQUEEZENET_FILE).is_file():
-        features: Any = model.get_submodule("features")
-        features.load_state_dict(squeezenet_weights(Path(folder) / SQUEEZENET_FILE))
+        path = Path(folder) / SQUEEZENET_FILE
+        try:
+            model.get_submodule("features").load_state_dict(squeezenet_weights(path))
+        except RuntimeError as error:  # arrays of other shapes
+            raise RecipeError(
+                f"{path} does not hold SqueezeNet 1.0 weights: {error}.", "Copy the file again."
+            ) from error
         return
     try:
         weights = models.get_model_weights(backbone)["IMAGENET1K_V1"]

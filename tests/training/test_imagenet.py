@@ -41,3 +41,18 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path) -> None:
 def test_a_backbone_without_weights_is_refused() -> None:
     with pytest.raises(RecipeError, match="no ImageNet weights for resnet10_w4"):
         EncoderNetwork("resnet10_w4", {"pose": 1}, Preprocessing(size=32), "imagenet")
+
+
+def test_arrays_of_other_shapes_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = ("squeeze1x1", "expand1x1", "expand3x3")
+    layers = ["conv1", *(f"fire{fire}/{part}" for fire in range(2, 10) for part in parts)]
+    arrays = {f"{layer}.{kind}": np.zeros(1) for layer in layers for kind in ("weight", "bias")}
+    arrays["conv1.weight"] = np.zeros((96, 3, 7, 7), np.float32)
+    arrays["conv1.bias"] = np.zeros(96, np.float32)
+    (tmp_path / SQUEEZENET_FILE).parent.mkdir()
+    np.savez(tmp_path / SQUEEZENET_FILE, **arrays)
+    monkeypatch.setenv("POSEBANK_DATA", str(tmp_path))
+    with pytest.raises(RecipeError, match="does not hold SqueezeNet"):
+        EncoderNetwork("squeezenet1_0", {"pose": 3}, Preprocessing(size=64), "imagenet")
