@@ -53,6 +53,7 @@ def build_model(recipe: Recipe) -> Model:
         recipe.network.own_stages,
         {name: head.skip_stages for name, head in recipe.heads.items()},
     )
+    network.freeze(recipe.network.frozen_stages)
     return Model(network, recipe)
 
 

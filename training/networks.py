@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from copy import deepcopy
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -170,6 +171,7 @@ class EncoderNetwork(nn.Module):
                 "Leave the heads at least one in common.",
             )
         self.backbone = nn.Sequential(OrderedDict(stages[:shared]))
+        self._frozen = 0
         self.branches = nn.ModuleDict(
             {
                 name: nn.Sequential(OrderedDict(deepcopy(stages[shared:end])))
@@ -211,6 +213,26 @@ class EncoderNetwork(nn.Module):
             linear.weight.copy_(weight)
             linear.bias.copy_(bias)
         self.whitening[head] = linear.requires_grad_(False)
+
+    def freeze(self, stages: int) -> None:
+        """Keep the first ``stages`` of those that all heads share as they are: no gradient, and
+        BatchNorm with the statistics it came with. Raises RecipeError for more than are shared.
+        """
+        if stages > len(self.backbone):
+            raise RecipeError(
+                f"frozen_stages = {stages}, but the heads share {len(self.backbone)} stages of "
+                f"{self.backbone_name}.",
+                f"Use {len(self.backbone)} at most.",
+            )
+        self._frozen = stages
+        self.backbone[:stages].requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As ``nn.Module.train``, but for the frozen stages, which stay as in evaluation."""
+        super().train(mode)
+        self.backbone[: self._frozen].eval()
+        return self
 
     def normalise(self, images: Tensor) -> Tensor:
         """(N, 3, S, S) RGB in [0, 1] to the backbone's input range."""

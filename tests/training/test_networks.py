@@ -50,3 +50,22 @@ def test_unknown_names_and_absent_weights_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr("torchvision.models.resnet.ResNet18_Weights.get_state_dict", offline)
     with pytest.raises(RecipeError, match="no route to host"):
         build_backbone("resnet18", "imagenet")
+
+
+def test_frozen_stages_keep_weights_and_statistics_and_the_others_learn() -> None:
+    network = EncoderNetwork("resnet10_w4", {"pose": 1}, Preprocessing(size=32))
+    network.freeze(4)
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1, weight_decay=0.1)
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network.pooled_head(images, "pose").square().sum().backward()
+    optimiser.step()
+    changed = {
+        name.split(".")[1]
+        for name, value in network.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    assert changed == {"layer2", "layer3", "layer4"}
+    with pytest.raises(RecipeError, match=r"frozen_stages = 8, but the heads share 7 stages"):
+        network.freeze(8)

@@ -80,6 +80,8 @@ class NetworkRecipe(_Strict):
     init: Literal["random", "imagenet"] = "random"  # paper
     own_stages: Annotated[int, Field(ge=0)] = 0
     # ours: so many of the backbone's last stages are each head's own; 0 shares all of it
+    frozen_stages: Annotated[int, Field(ge=0)] = 0
+    # ours: so many of the backbone's first stages stay as they were begun; paper: none
     size: Annotated[int, Field(ge=32, le=1024)] = 224  # released: pixels of the square crop
     projector_dim: Count = 2048  # released
     predictor_dim: Count = 512  # released
