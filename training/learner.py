@@ -127,23 +127,33 @@ def augment_of(recipe: Recipe, head: str) -> AugmentRecipe:
 
 
 def parameter_groups(model: Model, optimise: OptimiseRecipe) -> list[dict[str, Any]]:
-    """Parameters by schedule (the predictors' may be constant) and by weight decay."""
+    """Parameters by rate (the backbone's may be lower, the predictors' constant) and by decay."""
+    objectives = model.objectives.values()
+    projectors = nn.ModuleList([objective.projector for objective in objectives])
     predictors = nn.ModuleList(
-        objective.predictor
-        for objective in model.objectives.values()
-        if isinstance(objective, SimSiam)
+        objective.predictor for objective in objectives if isinstance(objective, SimSiam)
     )
-    projectors: list[Any] = [objective.projector for objective in model.objectives.values()]
-    rest = nn.ModuleList([model.encoder, *projectors])
     groups: list[dict[str, Any]] = []
-    for part, constant in ((rest, False), (predictors, optimise.predictor_constant_lr)):
+    for part, share, constant in (
+        (model.encoder, optimise.backbone_lr, False),
+        (projectors, 1.0, False),
+        (predictors, 1.0, optimise.predictor_constant_lr),
+    ):
+        learning = [p for p in part.parameters() if p.requires_grad]
         # BatchNorm's parameters and all biases are vectors; weights have two or more dimensions.
-        weights = [p for p in part.parameters() if p.ndim > 1]
-        vectors = [p for p in part.parameters() if p.ndim <= 1]
+        weights = [p for p in learning if p.ndim > 1]
+        vectors = [p for p in learning if p.ndim <= 1]
         decay = optimise.weight_decay
         for parameters, strength in (
             (weights, decay),
             (vectors, decay if optimise.decay_bn_and_bias else 0.0),
         ):
-            groups.append({"params": parameters, "weight_decay": strength, "constant_lr": constant})
+            groups.append(
+                {
+                    "params": parameters,
+                    "lr": share * optimise.lr,
+                    "weight_decay": strength,
+                    "constant_lr": constant,
+                }
+            )
     return groups

@@ -61,3 +61,8 @@ def test_only_the_predictor_keeps_a_constant_rate() -> None:
     count = sum(p.numel() for g in constant for p in g["params"])  # type: ignore[attr-defined]
     assert count == (16 * 4 + 4) + 2 * 4 + (4 * 16 + 16)
     assert not any(g["constant_lr"] for g in groups(predictor_constant_lr=False))
+
+
+def test_the_backbone_may_learn_more_slowly_than_the_new_layers() -> None:
+    rates = [(group["lr"], group["constant_lr"]) for group in groups(lr=0.2, backbone_lr=0.1)]
+    assert rates == [(pytest.approx(0.02), False)] * 2 + [(0.2, False)] * 2 + [(0.2, True)] * 2

@@ -108,6 +108,7 @@ class OptimiseRecipe(_Strict):
 
     batch_size: Annotated[int, Field(ge=2)] = 64  # released: pairs per step, over all processes
     lr: Positive = 0.0075  # released: 0.03 · 64 / 256
+    backbone_lr: Share = 1.0  # ours: the backbone's rate as a share of lr, which the rest keeps
     momentum: Share = 0.9  # released
     weight_decay: Annotated[float, Field(ge=0.0)] = 5e-4  # released
     decay_bn_and_bias: bool = True  # released: the exclusion is computed, then overwritten
