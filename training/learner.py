@@ -128,17 +128,18 @@ def augment_of(recipe: Recipe, head: str) -> AugmentRecipe:
 
 def parameter_groups(model: Model, optimise: OptimiseRecipe) -> list[dict[str, Any]]:
     """Parameters by rate (the backbone's may be lower, the predictors' constant) and by decay."""
-    objectives = model.objectives.values()
-    projectors = nn.ModuleList([objective.projector for objective in objectives])
+    objectives: list[Any] = list(model.objectives.values())
+    projectors = nn.ModuleList(objective.projector for objective in objectives)
     predictors = nn.ModuleList(
         objective.predictor for objective in objectives if isinstance(objective, SimSiam)
     )
     groups: list[dict[str, Any]] = []
-    for part, share, constant in (
+    parts: tuple[tuple[nn.Module, float, bool], ...] = (
         (model.encoder, optimise.backbone_lr, False),
         (projectors, 1.0, False),
         (predictors, 1.0, optimise.predictor_constant_lr),
-    ):
+    )
+    for part, share, constant in parts:
         learning = [p for p in part.parameters() if p.requires_grad]
         # BatchNorm's parameters and all biases are vectors; weights have two or more dimensions.
         weights = [p for p in learning if p.ndim > 1]
