@@ -13,7 +13,7 @@ from index.store.database import one_writer, reading, writing
 from training.errors import GalleryError
 
 MIGRATIONS = Path(index.__file__).resolve().parent.parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 
 
 def migrate(home: Home) -> None:

@@ -121,3 +121,17 @@ version_rows = sa.Table(
     sa.Column("row", sa.BigInteger, primary_key=True),
     sa.Column("view_id", sa.BigInteger, nullable=False, index=True),
 )
+
+# A secret is 256 random bits, so that one round of SHA-256 keeps it. ``datasets`` null: all.
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("datasets", sa.JSON(none_as_null=True)),
+    sa.Column("rate_per_minute", sa.Integer),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("revoked_at", UtcTime),
+)
