@@ -16,6 +16,7 @@ class Filters:
 
     A single text is taken as a tuple of one. ``has_box9`` True keeps annotated views only. What is
     excluded may be qualified by its dataset, as ``dataset/sequence`` and ``dataset/instance``.
+    ``allowed_datasets`` is what the asker may see at all: None is everything, empty is nothing.
     """
 
     dataset: str | tuple[str, ...] = ()
@@ -26,11 +27,12 @@ class Filters:
     exclude_sequence: str | tuple[str, ...] = ()
     exclude_instance: str | tuple[str, ...] = ()
     has_box9: bool | None = None
+    allowed_datasets: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "has_box9":
+            if field.name not in ("has_box9", "allowed_datasets"):
                 texts = (value,) if isinstance(value, str) else tuple(value or ())
                 object.__setattr__(self, field.name, texts)
 
@@ -44,6 +46,8 @@ class Filters:
         for name in ("sequence", "instance"):
             for unwanted in getattr(self, f"exclude_{name}"):
                 allowed &= ~_named(columns, name, unwanted)
+        if self.allowed_datasets is not None:
+            allowed &= columns.text["dataset"].mask(self.allowed_datasets)
         if self.has_box9 is not None:
             allowed &= columns.has_box9 == self.has_box9
         return allowed
