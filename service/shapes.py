@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from index.answers import Consensus, FittedBox, FittedNeighbour, InstanceMatch, ReidAnswer
 from index.search import StoredView
 from service.schemas import answers
@@ -14,8 +16,8 @@ from service.schemas.answers import (
     Recognised,
     ViewRef,
 )
-from service.schemas.catalog import StoredBox, ViewOut
-from training.data.records import Camera, Plane
+from service.schemas.catalog import KeypointOut, StoredBox, ViewOut
+from training.data.records import Camera, Keypoints, Plane
 
 
 def view_ref(view: StoredView) -> ViewRef:
@@ -53,8 +55,23 @@ def view_out(view: StoredView) -> ViewOut:
             translation_m=box.translation.tolist(),
             scale_m=box.scale.tolist(),
         ),
+        keypoints=None if view.keypoints is None else keypoints_out(view.keypoints),
         attributes=dict(view.attributes),
     )
+
+
+def keypoints_out(keypoints: Keypoints) -> list[KeypointOut]:
+    """The landmarks that were annotated."""
+    xyz = keypoints.xyz
+    return [
+        KeypointOut(
+            name=keypoints.names[i],
+            xy=tuple(keypoints.xy[i].tolist()),
+            xyz_m=None if xyz is None or np.isnan(xyz[i]).any() else tuple(xyz[i].tolist()),
+            visible=bool(keypoints.visible[i]),
+        )
+        for i in np.flatnonzero(keypoints.valid)
+    ]
 
 
 def camera_out(camera: Camera) -> CameraOut:

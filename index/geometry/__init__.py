@@ -22,6 +22,7 @@ from index.geometry.iou import (
     symmetric_iou,
 )
 from index.geometry.plane import intersect_rays, rotation_between, signed_distance
+from index.geometry.rotation import rotation_defect
 from index.geometry.views import REASONS, FittedBoxes, QueryView, ReferenceViews
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "projected_bbox",
     "rays",
     "rotation_between",
+    "rotation_defect",
     "signed_distance",
     "symmetric_iou",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from service.schemas.answers import CameraOut, PlaneOut, ViewRef
+from service.schemas.answers import CameraOut, Pixel, PlaneOut, Vector3, ViewRef
 from service.schemas.query import BoxXyxy
 
 
@@ -44,6 +44,15 @@ class StoredBox(BaseModel):
     scale_m: list[float]
 
 
+class KeypointOut(BaseModel):
+    """An annotated landmark of a view."""
+
+    name: str
+    xy: Pixel = Field(description="Pixels of the view's own image.")
+    xyz_m: Vector3 | None = Field(description="Camera frame, metres; null where not known.")
+    visible: bool
+
+
 class ViewOut(ViewRef):
     """Everything known about a view of the gallery but its pixels."""
 
@@ -56,6 +65,7 @@ class ViewOut(ViewRef):
     camera: CameraOut | None
     plane: PlaneOut | None
     box: StoredBox | None
+    keypoints: list[KeypointOut] | None = Field(description="Those annotated; null: none ever.")
     attributes: dict[str, Any]
 
 

@@ -1,15 +1,75 @@
-"""The client gives typed answers and turns problems into exceptions."""
+"""The client gives typed answers, turns problems into exceptions and tries again within bounds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.client import Client, ProblemError
+from service.client import Client, ProblemError, Retries, UnreachableError
+from service.client.retries import retry_after
 from service.schemas.query import QueryRequest
 from tests.service.conftest import Live, Query
+
+BUSY = {
+    "type": "urn:posebank:problem:busy",
+    "title": "Busy",
+    "status": 429,
+    "detail": "The queue is full.",
+    "remedy": "Try again.",
+    "instance": "urn:uuid:0",
+}
+
+
+def busy(wait: str | None = "1", status: int = 429) -> httpx.Response:
+    headers = {} if wait is None else {"Retry-After": wait}
+    return httpx.Response(status, json={**BUSY, "status": status}, headers=headers)
+
+
+class Scripted:
+    """Answers with what it is given, one by one, and keeps the requests."""
+
+    def __init__(self, *outcomes: httpx.Response | type[httpx.TransportError]) -> None:
+        self.outcomes = list(outcomes)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, type):
+            raise outcome("lost", request=request)
+        return outcome
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the client would have slept; it sleeps none."""
+    slept: list[float] = []
+    monkeypatch.setattr("service.client.blocking.time.sleep", slept.append)
+    return slept
+
+
+@pytest.fixture
+def asked() -> Iterator[Callable[..., Client]]:
+    """``asked(script, **arguments)`` is a client of a scripted server."""
+    made: list[Client] = []
+
+    def make(script: Scripted, **arguments: object) -> Client:
+        transport = httpx.MockTransport(script)
+        made.append(Client("http://posebank", transport=transport, **arguments))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+NO_INDEX = httpx.Response(200, json={"indexes": []})
 
 
 def test_typed_answers(live: Live, query: Query, tmp_path: Path) -> None:
@@ -40,8 +100,154 @@ def test_problems_are_raised(live: Live, query: Query) -> None:
             client.view("0" * 16)
 
 
-def test_an_answer_of_someone_else() -> None:
-    transport = httpx.MockTransport(lambda _: httpx.Response(502, text="<html>bad gateway"))
-    client = Client("http://posebank", transport=transport)
-    with client, pytest.raises(ProblemError, match="502"):
+@pytest.mark.parametrize(
+    "answer",
+    [httpx.Response(502, text="<html>bad gateway"), httpx.Response(200, text="<html>log in")],
+    ids=["refusal", "success"],
+)
+def test_an_answer_of_someone_else(asked: Callable[..., Client], answer: httpx.Response) -> None:
+    with pytest.raises(ProblemError, match=f"{answer.status_code} with text/plain"):
+        asked(Scripted(answer)).indexes()
+
+
+def test_a_busy_server_is_asked_again_no_sooner_than_it_says(
+    asked: Callable[..., Client], waits: list[float]
+) -> None:
+    script = Scripted(busy("2"), busy("3", status=503), NO_INDEX)
+    assert asked(script).indexes() == []
+    assert len(script.requests) == 3
+    assert 2.0 <= waits[0] <= 2.5
+    assert 3.0 <= waits[1] <= 3.75
+
+
+def test_without_a_time_told_the_waits_double(
+    asked: Callable[..., Client], waits: list[float]
+) -> None:
+    asked(Scripted(busy(None), busy("soon"), busy(None), NO_INDEX)).indexes()
+    for wait, least in zip(waits, (0.25, 0.5, 1.0), strict=True):
+        assert least <= wait <= 1.25 * least
+
+
+def test_attempts_are_bounded(asked: Callable[..., Client], waits: list[float]) -> None:
+    script = Scripted(*[busy()] * 9)
+    with pytest.raises(ProblemError, match="queue is full"):
+        asked(script, retries=Retries(attempts=3)).indexes()
+    assert len(script.requests) == 3
+    assert len(waits) == 2
+
+
+def test_a_wait_beyond_the_bound_is_not_begun(
+    asked: Callable[..., Client], waits: list[float]
+) -> None:
+    script = Scripted(busy("3600"))
+    with pytest.raises(ProblemError):
+        asked(script).indexes()
+    assert waits == []
+
+
+def test_time_is_bounded(asked: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wait fits; together they do not."""
+    now = [0.0]
+    monkeypatch.setattr("service.client.retries.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "service.client.blocking.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds)
+    )
+    script = Scripted(*[busy("8")] * 99)
+    with pytest.raises(ProblemError):
+        asked(script, retries=Retries(attempts=99, seconds=30.0)).indexes()
+    assert 2 <= len(script.requests) <= 4
+    assert now[0] <= 30.0
+
+
+def test_other_refusals_are_final(asked: Callable[..., Client], waits: list[float]) -> None:
+    script = Scripted(busy(status=422))
+    with pytest.raises(ProblemError):
+        asked(script).indexes()
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.RemoteProtocolError],
+)
+def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(
+    asked: Callable[..., Client], waits: list[float], lost: type[httpx.TransportError]
+) -> None:
+    script = Scripted(lost, httpx.Response(422, json={**BUSY, "status": 422}))
+    with pytest.raises(ProblemError):
+        asked(script).enrol(b"image", {"dataset": "d", "instance": "i", "category": "c"})
+    first, second = script.requests
+    assert (first.method, first.url.path) == ("POST", "/views")
+    for part in (b"image", b'"instance": "i"'):
+        assert part in first.content
+        assert part in second.content
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "attempts"), [([httpx.ReadTimeout], 1), ([httpx.ConnectError] * 9, 5)]
+)
+def test_no_answer_is_an_error_of_its_own(
+    asked: Callable[..., Client],
+    waits: list[float],
+    outcomes: list[type[httpx.TransportError]],
+    attempts: int,
+) -> None:
+    """A read that took too long is not repeated: that time was the caller's to give."""
+    script = Scripted(*outcomes)
+    with pytest.raises(UnreachableError, match=f"http://posebank .* GET /indexes in {attempts} of"):
+        asked(script).indexes()
+    assert len(script.requests) == attempts
+
+
+def test_nothing_listens() -> None:
+    with (
+        Client("http://127.0.0.1:9", retries=Retries(attempts=1)) as client,
+        pytest.raises(UnreachableError, match=r"http://127\.0\.0\.1:9 gave no answer"),
+    ):
         client.indexes()
+
+
+def test_the_key_travels_and_is_not_shown(asked: Callable[..., Client]) -> None:
+    script = Scripted(NO_INDEX)
+    client = asked(script, api_key="pb_secret")
+    client.indexes()
+    assert script.requests[0].headers["authorization"] == "Bearer pb_secret"
+    assert "pb_secret" not in repr(client) + repr(vars(client)) + repr(script.requests[0].headers)
+
+
+def test_names_are_escaped(asked: Callable[..., Client]) -> None:
+    script = Scripted(httpx.Response(200, json={"views": 3, "versions": []}))
+    gone = asked(script).delete_instance("toys", "cup/batch 1?")
+    assert gone.views == 3
+    url = script.requests[0].url
+    assert url.raw_path == b"/instances/cup%2Fbatch%201%3F?dataset=toys"
+
+
+def test_pages_are_followed_to_the_last(asked: Callable[..., Client]) -> None:
+    ids = ["0" * 15 + digit for digit in "123"]
+    script = Scripted(
+        httpx.Response(200, json={"views": [], "next": ids[0]}),
+        httpx.Response(200, json={"views": [], "next": ids[2]}),
+        httpx.Response(200, json={"views": [], "next": None}),
+    )
+    assert list(asked(script).views(category="cup", annotated=True)) == []
+    asked_for = [dict(request.url.params) for request in script.requests]
+    filters = {"category": "cup", "annotated": "true"}
+    assert asked_for == [filters, {**filters, "after": ids[0]}, {**filters, "after": ids[2]}]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("0", 0.0), ("120", 120.0), (None, None), ("", None), ("soon", None), ("-5", None)],
+)
+def test_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header) == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    then = datetime.now(UTC) + timedelta(seconds=90)
+    wait = retry_after(format_datetime(then, usegmt=True))
+    assert wait is not None
+    assert 60 < wait <= 90
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0

@@ -1,0 +1,146 @@
+"""The client whose answers are awaited; its methods are those of the one that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from service.client import calls
+from service.client.calls import Call, ClipQuestion, Image, Question, View, ViewFilters, Views
+from service.client.retries import Retries
+from service.schemas.actions import ActionAnswer
+from service.schemas.answers import PoseAnswer, ReidAnswer
+from service.schemas.catalog import IndexOut, ViewOut
+from service.schemas.enrolment import Deleted, EnrolledBatch, ViewList
+from service.schemas.map import MapOut
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """``Client`` for an event loop; tasks may share it. Close it, or use it in ``async with``."""
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        api_key: str | None = None,
+        timeout: float = 30.0,
+        retries: Retries = Retries(),
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=timeout, transport=transport
+        )
+        self._retries = retries
+
+    async def estimate_pose(self, image: Image, request: Question = None) -> PoseAnswer:
+        """Nearest annotated views of a crop and its 9-DoF box."""
+        return await self._make(calls.estimate_pose(image, request))
+
+    async def search_reid(self, image: Image, request: Question = None) -> ReidAnswer:
+        """Known instances that a crop may be."""
+        return await self._make(calls.search_reid(image, request))
+
+    async def search_actions(
+        self, images: Sequence[Image], request: ClipQuestion = None
+    ) -> ActionAnswer:
+        """The action that the images of a clip, in order of time, show.
+
+        ``service.clips.clip_images`` takes the images from a video file.
+        """
+        return await self._make(calls.search_actions(images, request))
+
+    async def enrol(self, image: Image, view: View) -> ViewOut:
+        """Puts one annotated view into an index; it is durable and found when this returns.
+
+        The very same view again is handed back as it is stored.
+        """
+        return await self._make(calls.enrol(image, view))
+
+    async def enrol_batch(
+        self, images: Sequence[Image], views: Views, index: str | None = None
+    ) -> EnrolledBatch:
+        """Puts views into an index, all or none; ``views`` are in the order of ``images``.
+
+        ``problem.errors`` of the ProblemError names what is wrong by position.
+        """
+        return await self._make(calls.enrol_batch(images, views, index))
+
+    async def indexes(self) -> list[IndexOut]:
+        """The indexes of the server's home."""
+        return (await self._make(calls.indexes())).indexes
+
+    async def view(self, view_id: str) -> ViewOut:
+        """Everything known about a view."""
+        return await self._make(calls.view(view_id))
+
+    async def thumbnail(self, view_id: str) -> bytes:
+        """The JPEG of a view's crop."""
+        return await self._make(calls.thumbnail(view_id))
+
+    async def views(self, **filters: Unpack[ViewFilters]) -> AsyncIterator[ViewOut]:
+        """The views of an index that pass the filters, by id, asked for page by page."""
+        after: str | None = None
+        while True:
+            page = await self.view_page(after, **filters)
+            for view in page.views:
+                yield view
+            after = page.next
+            if after is None:
+                return
+
+    async def view_page(
+        self, after: str | None = None, limit: int | None = None, **filters: Unpack[ViewFilters]
+    ) -> ViewList:
+        """At most ``limit`` views whose ids follow ``after``, and where the next page begins."""
+        return await self._make(calls.view_page(after, limit, filters))
+
+    async def delete_view(self, view_id: str) -> Deleted:
+        """Deletes a view: row, thumbnail, and its vector everywhere.
+
+        Where the answer was lost and the call repeated, ``unknown-view`` says that it is gone.
+        """
+        return await self._make(calls.delete_view(view_id))
+
+    async def delete_instance(self, dataset: str, instance: str) -> Deleted:
+        """Deletes all views of an instance, as ``delete_view`` does."""
+        return await self._make(calls.delete_instance(dataset, instance))
+
+    async def map(
+        self, index: str | None = None, head: str | None = None, limit: int | None = None
+    ) -> MapOut:
+        """The views of an index as points of a plane."""
+        return await self._make(calls.map_of(index, head, limit))
+
+    async def aclose(self) -> None:
+        """Gives the connections back."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _make(self, call: Call[T]) -> T:
+        attempts = self._retries.begin()
+        while True:
+            try:
+                response = await self._http.request(call.method, call.path, **call.content)
+                wait = attempts.wait_after_answer(response)
+            except httpx.TransportError as error:
+                wait = attempts.wait_after_error(error)
+            else:
+                if wait is None:
+                    return call.answer(response)
+            await asyncio.sleep(wait)

@@ -1,0 +1,32 @@
+"""What GET /map answers: the views of an index as points of a plane."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from service.schemas.answers import VIEW_ID, IndexRef
+
+
+class MapPoint(BaseModel):
+    """One view: where it lies, and by what it can be coloured."""
+
+    id: str = VIEW_ID
+    x: float = Field(description="Along the direction in which the embeddings differ most.")
+    y: float = Field(description="Along the next one.")
+    dataset: str
+    category: str
+    instance: str
+    sequence: str
+    time_s: float = Field(description="Seconds since the start of its sequence.")
+
+
+class MapOut(BaseModel):
+    """A projection of one head's embeddings on their first two principal components."""
+
+    index: IndexRef
+    head: str = Field(description="The embedding that is shown.")
+    explained: tuple[float, float] = Field(
+        description="Share of the embeddings' variance along x and along y, 0 to 1."
+    )
+    total: int = Field(description="Views there are; `points` holds at most `limit` of them.")
+    points: list[MapPoint]
