@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from index.confidence import Confidence, read_confidence
 from index.filters import NO_FILTERS, Filters
 from index.home import Home
-from index.manifest import Manifest, row_order
+from index.manifest import Counts, Manifest, row_order
 from index.store.columns import Columns, load_columns
 from index.store.database import reading
 from index.store.migrate import migrate
@@ -122,9 +122,14 @@ class Gallery:
             f"Index {self.name!r} has no head {wanted!r}.", f"Use one of {sorted(self.heads)}."
         )
 
-    def values(self, column: str) -> tuple[str, ...]:
-        """The distinct values of dataset, split, sequence, instance or category, sorted."""
-        return tuple(sorted(self._columns.text[column].values))
+    def values(self, column: str, filters: Filters = NO_FILTERS) -> tuple[str, ...]:
+        """The distinct values of dataset, split, sequence, instance or category, sorted.
+
+        Those of the views that the filters leave.
+        """
+        texts, codes = self._columns.text[column].values, self._columns.text[column].codes
+        left = np.unique(codes[filters.mask(self._columns) & self._alive])
+        return tuple(sorted(texts[code] for code in left))
 
     def search(
         self,
@@ -132,16 +137,21 @@ class Gallery:
         head: str = "pose",
         k: int = 10,
         filters: Filters = NO_FILTERS,
+        watch: Stopwatch | None = None,
     ) -> list[list[Neighbour]]:
         """The ``k`` nearest views of every query, best first; fewer where the filters leave fewer.
 
         ``vectors`` (Q, dim) or (dim,) float32, L2-normalised. Filters apply before ranking, and a
-        view whose metadata was deleted is replaced by the next one. Raises QueryError.
+        view whose metadata was deleted is replaced by the next one. ``watch`` gets the stages
+        search and fetch. Raises QueryError.
         """
+        watch = watch or Stopwatch()
         while True:
-            similarity, rows = self.rank(vectors, head, k, filters)
+            with watch.stage("search"):
+                similarity, rows = self.rank(vectors, head, k, filters)
             found = rows[rows >= 0]
-            views = self.views(found)
+            with watch.stage("fetch"):
+                views = self.views(found)
             if len(views) == len(set(found.tolist())):
                 break
         return [
@@ -193,10 +203,23 @@ class Gallery:
 
     def count_instances(self, filters: Filters = NO_FILTERS) -> int:
         """How many instances the filters leave."""
-        rows = np.flatnonzero(filters.mask(self._columns) & self._alive)
-        dataset, instance = (self._columns.text[name].codes for name in ("dataset", "instance"))
-        pairs = dataset[rows].astype(np.int64) << 32 | instance[rows]
-        return len(np.unique(pairs))
+        return self._distinct("instance", filters.mask(self._columns) & self._alive)
+
+    def counts(self, filters: Filters = NO_FILTERS) -> Counts:
+        """How much the filters leave."""
+        left = filters.mask(self._columns) & self._alive
+        return Counts(
+            views=int(left.sum()),
+            sequences=self._distinct("sequence", left),
+            instances=self._distinct("instance", left),
+            categories=len(np.unique(self._columns.text["category"].codes[left])),
+            annotated=int((left & self._columns.has_box9).sum()),
+        )
+
+    def _distinct(self, name: str, left: NDArray[np.bool_]) -> int:
+        """How many pairs of dataset and column ``name`` the rows ``left`` (N,) bool hold."""
+        dataset, named = (self._columns.text[text].codes[left] for text in ("dataset", name))
+        return len(np.unique(dataset.astype(np.int64) << 32 | named))
 
     def view(self, view_id: int) -> StoredView | None:
         """The view with this id if the store knows it."""
