@@ -13,6 +13,7 @@ from index.confidence import Confidence, read_confidence
 from index.filters import NO_FILTERS, Filters
 from index.home import Home
 from index.manifest import Counts, Manifest, row_order
+from index.stopwatch import Stopwatch
 from index.store.columns import Columns, load_columns
 from index.store.database import reading
 from index.store.migrate import migrate
