@@ -5,6 +5,9 @@ PosebankError
 ├── RecipeError      a training recipe is wrong
 ├── EncoderError     an encoder artifact is missing, broken or does not fit
 ├── GalleryError     an index cannot be built, found, opened or trusted
+│   └── BusyError    another process is building or changing the index
+├── EnrolmentError   a view cannot be enrolled as it was given
+│   └── ViewExistsError
 └── QueryError       a question cannot be answered as asked
 """
 
@@ -44,6 +47,14 @@ class GalleryError(PosebankError):
 
 class BusyError(GalleryError):
     """Another process is building or changing this index."""
+
+
+class EnrolmentError(PosebankError):
+    """A view cannot be enrolled as it was given."""
+
+
+class ViewExistsError(EnrolmentError):
+    """A view of the same dataset, sequence, frame and instance is there already."""
 
 
 class QueryError(PosebankError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,9 @@ from training.errors import GalleryError
 
 ADVISORY_LOCK = 0x706F7365  # "pose"
 
+CHUNK = 500
+"""Values bound in one IN list; SQLite's oldest limit is 999."""
+
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _begin
@@ -23,6 +26,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten with zeros
     cursor.close()
 
 
@@ -64,18 +68,57 @@ def close_database(home: Home) -> None:
 
 @contextmanager
 def reading(home: Home) -> Iterator[sa.Connection]:
-    """A connection in one read transaction. Raises GalleryError if the database is away."""
-    with _translated(home), engine_of(home).connect() as connection, connection.begin():
-        yield connection
+    """A connection in one read transaction, which sees the database as it was at its start.
+
+    Raises GalleryError if the database is away.
+    """
+    with _translated(home), engine_of(home).connect() as connection:
+        if connection.dialect.name == "postgresql":  # SQLite knows nothing else
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
 
 
 @contextmanager
 def writing(home: Home) -> Iterator[sa.Connection]:
-    """A connection in one write transaction: all of it happens, or nothing."""
+    """A connection in one write transaction: all of it happens, or nothing.
+
+    What it wrote is on the disk when the block is left, whatever the server's own setting.
+    """
     with _translated(home), engine_of(home).connect() as connection:
         connection = connection.execution_options(posebank_writes=True)
         with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text(_FLUSH))
             yield connection
+
+
+_FLUSH = (
+    "SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+
+
+def overwrite_deleted(home: Home) -> None:
+    """Take what was deleted out of SQLite's write-ahead log too; nothing to do on Postgres.
+
+    Deleted content is overwritten with zeros in the database file, but older copies of its pages
+    lie in the log until that is emptied. Raises GalleryError where readers keep it busy.
+    """
+    engine = engine_of(home)
+    if engine.dialect.name != "sqlite":
+        return
+    with _translated(home), engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        cursor = raw.cursor()
+        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.close()
+    if busy:
+        raise GalleryError(
+            "The write-ahead log of the database could not be emptied: others read it for 30 s.",
+            "End what reads the database for so long, then erase again.",
+        )
 
 
 @contextmanager
@@ -108,6 +151,12 @@ def one_writer(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+
+
+def chunks(values: Sequence[int]) -> Iterator[list[int]]:
+    """The values as Python integers, at most CHUNK at a time."""
+    for start in range(0, len(values), CHUNK):
+        yield [int(value) for value in values[start : start + CHUNK]]
 
 
 def upsert(

@@ -13,7 +13,7 @@ from index.store.database import one_writer, reading, writing
 from training.errors import GalleryError
 
 MIGRATIONS = Path(index.__file__).resolve().parent.parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 
 
 def migrate(home: Home) -> None:

@@ -122,6 +122,48 @@ version_rows = sa.Table(
     sa.Column("view_id", sa.BigInteger, nullable=False, index=True),
 )
 
+# What was enrolled online and into which index; kept for as long as the view, also after its vector
+# went into a snapshot, so that any version of the index can be searched together with it.
+enrolled_views = sa.Table(
+    "enrolled_views",
+    metadata,
+    sa.Column(
+        "view_id",
+        sa.BigInteger,
+        sa.ForeignKey("views.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("index_name", sa.Text, nullable=False, index=True),
+    sa.Column("encoder", sa.String(64), nullable=False),
+    sa.Column("enrolled_at", UtcTime, nullable=False),
+)
+
+# ``vector``: little-endian float32.
+enrolled_vectors = sa.Table(
+    "enrolled_vectors",
+    metadata,
+    sa.Column(
+        "view_id",
+        sa.BigInteger,
+        sa.ForeignKey("enrolled_views.view_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("head", sa.Text, primary_key=True),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+)
+
+# What each process follows. Written under the one writer's lock, so that ids rise in the order of
+# commits. No foreign key to views: that one is gone is what is said.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("view_id", sa.BigInteger, nullable=False),
+    sa.Column("erased", sa.Boolean, nullable=False),
+)
+
 # A secret is 256 random bits, so that one round of SHA-256 keeps it. ``datasets`` null: all.
 api_keys = sa.Table(
     "api_keys",

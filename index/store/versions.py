@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from index.store.database import upsert
 from index.store.tables import (
     current_versions,
+    enrolled_views,
     index_versions,
-    sequences,
     thumbnails,
     version_rows,
     views,
 )
+from index.store.views import delete_unused_sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +129,38 @@ def make_current(connection: sa.Connection, name: str, version_id: int) -> None:
 
 
 def delete_version(connection: sa.Connection, record: VersionRecord) -> int:
-    """Forget a version, and the views that no other version holds; how many views went."""
-    connection.execute(
-        sa.delete(current_versions).where(current_versions.c.version_id == record.id)
-    )
+    """Forget a version, and the views that nothing else holds; how many views went."""
     orphans = (
         sa.select(version_rows.c.view_id)
         .where(version_rows.c.version_id == record.id)
-        .except_(sa.select(version_rows.c.view_id).where(version_rows.c.version_id != record.id))
+        .except_(
+            sa.select(version_rows.c.view_id).where(version_rows.c.version_id != record.id),
+            sa.select(enrolled_views.c.view_id),
+        )
         .scalar_subquery()
     )
     connection.execute(sa.delete(thumbnails).where(thumbnails.c.view_id.in_(orphans)))
     count = connection.execute(sa.delete(views).where(views.c.id.in_(orphans))).rowcount
-    connection.execute(sa.delete(version_rows).where(version_rows.c.version_id == record.id))
-    connection.execute(sa.delete(index_versions).where(index_versions.c.id == record.id))
-    used = sa.select(views.c.sequence_id).scalar_subquery()
-    connection.execute(sa.delete(sequences).where(sequences.c.id.not_in(used)))
+    forget_version(connection, record.id)
+    delete_unused_sequences(connection)
     return count
+
+
+def forget_version(connection: sa.Connection, version_id: int) -> None:
+    """Remove a version's own rows, and leave the views."""
+    current = current_versions.c.version_id == version_id
+    connection.execute(sa.delete(current_versions).where(current))
+    connection.execute(sa.delete(version_rows).where(version_rows.c.version_id == version_id))
+    connection.execute(sa.delete(index_versions).where(index_versions.c.id == version_id))
+
+
+def incomplete_versions(connection: sa.Connection, name: str | None = None) -> list[VersionRecord]:
+    """The versions, of one index or of all, that hold rows of deleted views; oldest first."""
+    holes = (
+        sa.select(version_rows.c.version_id)
+        .outerjoin(views, views.c.id == version_rows.c.view_id)
+        .where(views.c.id.is_(None))
+        .distinct()
+    )
+    wanted = {row[0] for row in connection.execute(holes)}
+    return [record for record in list_versions(connection, name) if record.id in wanted]

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from index.store.database import upsert
+from index.store.database import chunks, upsert
 from index.store.stored_view import StoredView, stored_view, view_key
-from index.store.tables import index_versions, sequences, thumbnails, version_rows, views
+from index.store.tables import (
+    enrolled_vectors,
+    enrolled_views,
+    index_versions,
+    sequences,
+    thumbnails,
+    version_rows,
+    views,
+)
 from training.errors import GalleryError
-
-CHUNK = 500
-"""Values bound in one IN list; SQLite's oldest limit is 999."""
 
 
 def fetch_views(connection: sa.Connection, ids: Sequence[int]) -> dict[int, StoredView]:
     """The views with these ids; ids that the store does not know are absent."""
     found = {}
-    for part in _chunks(ids):
+    for part in chunks(ids):
         statement = (
             sa.select(views, sequences.c.dataset, sequences.c.name, sequences.c.split)
             .join(sequences, sequences.c.id == views.c.sequence_id)
@@ -38,15 +43,56 @@ def fetch_thumbnail(connection: sa.Connection, identity: int) -> bytes | None:
 
 
 def delete_views(connection: sa.Connection, ids: Sequence[int]) -> int:
-    """Forget these views and their thumbnails; how many there were.
+    """Forget these views, their thumbnails and what was enrolled of them; how many there were.
 
-    Their vectors stay in the immutable snapshots, but searches no longer return them.
+    Their vectors stay in the immutable snapshots, but searches no longer return them; see
+    ``index.enrolment.erase``.
     """
     count = 0
-    for part in _chunks(ids):
-        connection.execute(sa.delete(thumbnails).where(thumbnails.c.view_id.in_(part)))
+    for part in chunks(ids):
+        for table in (enrolled_vectors, enrolled_views, thumbnails):
+            connection.execute(sa.delete(table).where(table.c.view_id.in_(part)))
         count += connection.execute(sa.delete(views).where(views.c.id.in_(part))).rowcount
     return count
+
+
+def delete_unused_sequences(connection: sa.Connection) -> None:
+    """Forget the sequences that have no views any more."""
+    used = sa.select(views.c.id).where(views.c.sequence_id == sequences.c.id)
+    connection.execute(sa.delete(sequences).where(~used.exists()))
+
+
+def views_of_instance(connection: sa.Connection, dataset: str, instance: str) -> list[int]:
+    """The ids of all views that show one instance."""
+    statement = (
+        sa.select(views.c.id)
+        .join(sequences, sequences.c.id == views.c.sequence_id)
+        .where(sequences.c.dataset == dataset, views.c.instance == instance)
+    )
+    return [row[0] for row in connection.execute(statement)]
+
+
+def sequence_splits(connection: sa.Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Sequence id → split, of the sequences that are stored."""
+    found = {}
+    for part in chunks(ids):
+        statement = sa.select(sequences.c.id, sequences.c.split).where(sequences.c.id.in_(part))
+        found.update({row.id: row.split for row in connection.execute(statement)})
+    return found
+
+
+def insert_views(
+    connection: sa.Connection,
+    sequence_rows: list[dict[str, Any]],
+    view_rows: list[dict[str, Any]],
+    jpegs: list[bytes],
+) -> None:
+    """Write new views with their thumbnails, and those of their sequences that are not there."""
+    upsert(connection, sequences, sequence_rows, replace=False)
+    connection.execute(sa.insert(views), view_rows)
+    pairs = zip(view_rows, jpegs, strict=True)
+    rows = [{"view_id": row["id"], "jpeg": jpeg} for row, jpeg in pairs]
+    connection.execute(sa.insert(thumbnails), rows)
 
 
 def store_views(
@@ -77,13 +123,13 @@ def _refuse_conflicts(
 ) -> None:
     names = {row["id"]: row for row in sequence_rows}
     changed = set()
-    for part in _chunks(list(names)):
+    for part in chunks(list(names)):
         statement = sa.select(sequences).where(sequences.c.id.in_(part))
         for old in connection.execute(statement):
             if dict(old._mapping) != names[old.id]:
                 changed.add(old.id)
     wanted = {row["id"]: row for row in view_rows}
-    for part in _chunks(list(wanted)):
+    for part in chunks(list(wanted)):
         statement = (
             sa.select(
                 views.c.id,
@@ -122,7 +168,7 @@ def _other_owner(
     connection: sa.Connection, index_name: str, sequence_ids: set[int]
 ) -> tuple[str, int] | None:
     """Another index with views of one of these sequences, and which."""
-    for part in _chunks(sorted(sequence_ids)):
+    for part in chunks(sorted(sequence_ids)):
         statement = (
             sa.select(index_versions.c.name, views.c.sequence_id)
             .join(version_rows, version_rows.c.version_id == index_versions.c.id)
@@ -130,12 +176,14 @@ def _other_owner(
             .where(index_versions.c.name != index_name, views.c.sequence_id.in_(part))
             .limit(1)
         )
-        row = connection.execute(statement).first()
-        if row is not None:
-            return row[0], row[1]
+        enrolled = (
+            sa.select(enrolled_views.c.index_name, views.c.sequence_id)
+            .join(views, views.c.id == enrolled_views.c.view_id)
+            .where(enrolled_views.c.index_name != index_name, views.c.sequence_id.in_(part))
+            .limit(1)
+        )
+        for question in (statement, enrolled):
+            row = connection.execute(question).first()
+            if row is not None:
+                return row[0], row[1]
     return None
-
-
-def _chunks(values: Sequence[int]) -> Iterator[list[int]]:
-    for start in range(0, len(values), CHUNK):
-        yield [int(value) for value in values[start : start + CHUNK]]

@@ -1,0 +1,94 @@
+"""Views into an index, at once and for good."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from index.enrolment.new_view import NewView
+from index.gallery import unknown_index
+from index.home import Home
+from index.manifest import Manifest
+from index.store.database import one_writer, writing
+from index.store.enrolled import add_changes, add_enrolled
+from index.store.migrate import migrate
+from index.store.stored_view import StoredView, view_key
+from index.store.versions import current_names, find_version
+from index.store.views import fetch_views, insert_views, sequence_splits
+from training.errors import EnrolmentError, GalleryError, ViewExistsError
+
+
+def enrol(
+    home: Home, index_name: str, encoder_identity: str, views: Sequence[NewView]
+) -> list[StoredView]:
+    """Add views to an index, all or none; their records in the order given.
+
+    What is returned is on the disk: a kill or a power cut right after loses nothing. This process
+    and others find it after their next ``Catalog.follow``. Raises ViewExistsError if a view of the
+    same dataset, sequence, frame and instance is in the store or comes twice; EnrolmentError if
+    the index cannot take one; GalleryError if the index is unknown or of another encoder.
+    """
+    if not views:
+        return []
+    migrate(home)
+    with writing(home) as connection:
+        one_writer(connection)
+        manifest = _current_manifest(connection, index_name)
+        if manifest.encoder.identity != encoder_identity:
+            raise GalleryError(
+                f"Index {index_name!r} now is of encoder {manifest.encoder.identity[:12]}…, the "
+                f"embeddings are of {encoder_identity[:12]}….",
+                "Embed the crop with the encoder of the index and enrol again.",
+            )
+        heads = {head: stored.dim for head, stored in manifest.heads.items()}
+        for view in views:
+            view.check(heads)
+        rows = [view.rows() for view in views]
+        ids = [row["id"] for _, row in rows]
+        _refuse_known(connection, ids)
+        sequences = {sequence["id"]: sequence for sequence, _ in rows}
+        _refuse_other_splits(connection, [sequence for sequence, _ in rows])
+        insert_views(
+            connection,
+            list(sequences.values()),
+            [row for _, row in rows],
+            [view.thumbnail for view in views],
+        )
+        vectors = {key: view.vectors for key, view in zip(ids, views, strict=True)}
+        add_enrolled(connection, index_name, encoder_identity, vectors)
+        add_changes(connection, ids, erased=False)
+        stored = fetch_views(connection, ids)
+    return [stored[key] for key in ids]
+
+
+def _current_manifest(connection: sa.Connection, index_name: str) -> Manifest:
+    record = find_version(connection, index_name)
+    if record is None:
+        raise unknown_index(index_name, None, sorted(current_names(connection)))
+    return Manifest.parse(record.manifest, f"{record.name} {record.version}")
+
+
+def _refuse_known(connection: sa.Connection, ids: list[int]) -> None:
+    twice = [key for key, count in Counter(ids).items() if count > 1]
+    for keys, where in ((twice, "given twice"), (fetch_views(connection, ids), "there already")):
+        for key in keys:
+            raise ViewExistsError(
+                f"The view {view_key(key)} of this dataset, sequence, frame and instance is "
+                f"{where}.",
+                "Give the frame its own number, or erase the view first.",
+            )
+
+
+def _refuse_other_splits(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    splits = sequence_splits(connection, [row["id"] for row in rows])
+    for row in rows:
+        split = splits.setdefault(row["id"], row["split"])
+        if split != row["split"]:
+            raise EnrolmentError(
+                f"Sequence {row['name']!r} of dataset {row['dataset']!r} has the split "
+                f"{split!r}, not {row['split']!r}.",
+                "Enrol with that split, or name another sequence.",
+            )
