@@ -49,7 +49,7 @@ def test_the_paper_recipes_change_no_default() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optimise.lrr=1", r"unknown key 'lrr' in \[optimise\].*batch_size, lr, momentum"),
+        ("optimise.lrr=1", r"unknown key 'lrr' in \[optimise\].*batch_size, lr, backbone_lr"),
         ("lrr=1", r"Unknown recipe key 'lrr'.*optimise\.lr"),
         ("optimizer.lr=1", r"unknown key 'optimizer' in the top level.*\[optimise\]"),
         ("lr=-1", r"optimise\.lr = -1.*greater than 0"),
