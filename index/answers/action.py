@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
+from index.stopwatch import Stopwatch
 from training.errors import QueryError
 
 Floats = NDArray[np.float64]
@@ -92,16 +93,18 @@ def answer_action(
     filters: Filters = NO_FILTERS,
     head: str = "pose",
     clips: int = 5,
+    watch: Stopwatch | None = None,
 ) -> ActionAnswer:
     """The vote of the ``k`` nearest views of every frame, and the ``clips`` nearest sequences.
 
     ``embeddings`` (F, dim) float32 are the frames', in order of time, made by the head that
-    ``gallery.resolve_head(head)`` names. Raises QueryError without a frame or for a k below 1.
+    ``gallery.resolve_head(head)`` names. ``watch`` gets the stages search and fetch. Raises
+    QueryError without a frame or for a k below 1.
     """
     if len(embeddings) == 0:
         raise QueryError("The clip has no frames.", "Give at least one.")
     head, note = gallery.resolve_head(head)
-    found = gallery.search(embeddings, head, k, filters)
+    found = gallery.search(embeddings, head, k, filters, watch)
     weights = [neighbour_weights([n.similarity for n in frame]) for frame in found]
     names = sorted({n.view.category for frame in found for n in frame})
     votes = np.zeros((len(found), len(names)))

@@ -17,6 +17,7 @@ from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
 from index.geometry import REASONS, FittedBoxes, QueryView, fit_boxes
 from index.geometry.agreement import Hypotheses
+from index.stopwatch import Stopwatch
 from index.store.stored_view import StoredView
 from training.data.records import Array, Camera, Plane
 from training.errors import QueryError
@@ -62,13 +63,15 @@ def answer_pose(
     filters: Filters = NO_FILTERS,
     head: str = "pose",
     abstain_below: float = ABSTAIN_BELOW,
+    watch: Stopwatch | None = None,
 ) -> PoseAnswer:
     """The ``k`` nearest views, the box that each of them gives the query, and their consensus.
 
     ``embedding`` (dim,) float32 is the crop's, made by the head that ``gallery.resolve_head(head)``
-    names. Less sure than ``abstain_below``, the consensus gives no box. Raises QueryError if bbox,
-    camera or plane make no sense.
+    names. Less sure than ``abstain_below``, the consensus gives no box. ``watch`` gets the stages
+    search, fetch and fit. Raises QueryError if bbox, camera or plane make no sense.
     """
+    watch = watch or Stopwatch()
     if not 0.0 <= abstain_below <= 1.0:
         raise QueryError(
             f"abstain_below is {abstain_below}.", "Give a probability from 0 (always answer) to 1."
@@ -76,13 +79,15 @@ def answer_pose(
     head, note = gallery.resolve_head(head)
     camera, assumptions = camera_of(checked(query))
     query = replace(query, camera=camera)
-    neighbours = gallery.search(embedding, head, max(k, DEFAULTS.neighbours), filters)[0]
-    fits = _fits(neighbours, query)
-    shown = _fitted(neighbours[:k], fits, camera)
+    neighbours = gallery.search(embedding, head, max(k, DEFAULTS.neighbours), filters, watch)[0]
+    with watch.stage("fit"):
+        fits = _fits(neighbours, query)
+        shown = _fitted(neighbours[:k], fits, camera)
+        consensus = _consensus(gallery, head, neighbours, fits, query, k, abstain_below)
     return PoseAnswer(
         neighbours=shown,
         best=next((i for i, found in enumerate(shown) if found.box is not None), None),
-        consensus=_consensus(gallery, head, neighbours, fits, query, k, abstain_below),
+        consensus=consensus,
         camera=camera,
         head=head,
         assumptions=(*assumptions, *_plane_assumptions(query.plane, shown)),

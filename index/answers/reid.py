@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
+from index.stopwatch import Stopwatch
 
 FIRST_POOL = 50
 POOL_PER_MATCH = 10
@@ -51,12 +52,15 @@ def answer_reid(
     exclude_sequence: str | None = None,
     head: str = "identity",
     views_per_match: int = 5,
+    watch: Stopwatch | None = None,
 ) -> ReidAnswer:
     """The ``k`` instances whose best view is nearest to the crop.
 
     ``embedding`` (dim,) float32 is the crop's, made by the head that ``gallery.resolve_head(head)``
-    names. ``exclude_sequence`` leaves the query's own video out. Raises QueryError.
+    names. ``exclude_sequence`` leaves the query's own video out. ``watch`` gets the
+    stages search and fetch. Raises QueryError.
     """
+    watch = watch or Stopwatch()
     head, note = gallery.resolve_head(head)
     if exclude_sequence is not None:
         excluded = (*filters.exclude_sequence, exclude_sequence)
@@ -64,10 +68,11 @@ def answer_reid(
     pool = max(FIRST_POOL, POOL_PER_MATCH * k)
     there_are: int | None = None
     while True:
-        similarity, rows = gallery.rank(embedding, head, pool, filters)
-        ranked = {int(row): float(s) for row, s in zip(rows[0], similarity[0], strict=True)}
-        ranked.pop(-1, None)
-        groups = _by_instance(gallery, list(ranked))
+        with watch.stage("search"):
+            similarity, rows = gallery.rank(embedding, head, pool, filters)
+            ranked = {int(row): float(s) for row, s in zip(rows[0], similarity[0], strict=True)}
+            ranked.pop(-1, None)
+            groups = _by_instance(gallery, list(ranked))
         if len(groups) < k and len(ranked) == pool:
             if there_are is None:
                 there_are = gallery.count_instances(filters)
@@ -75,7 +80,8 @@ def answer_reid(
                 pool *= 4
                 continue
         shown = [group[:views_per_match] for group in groups[:k]]
-        views = gallery.views(np.array([row for group in shown for row in group], dtype=np.int64))
+        with watch.stage("fetch"):
+            views = gallery.views(np.array([row for group in shown for row in group], np.int64))
         if len(views) == sum(len(group) for group in shown):
             break  # else some view was deleted since: the next ranking leaves it out
     matches = [

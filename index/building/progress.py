@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -18,23 +15,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from index.stopwatch import Stopwatch
 
-class StageClock:
-    """Seconds spent in each stage; stages of different threads may overlap."""
+
+class StageClock(Stopwatch):
+    """The stages of a build, all of which it has."""
 
     def __init__(self) -> None:
-        self.seconds = {"decode": 0.0, "encode": 0.0, "disk": 0.0}
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time of the block for one stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.seconds[name] += time.perf_counter() - start
+        super().__init__("decode", "encode", "disk")
 
     @property
     def bottleneck(self) -> str:
