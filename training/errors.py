@@ -50,11 +50,18 @@ class BusyError(GalleryError):
 
 
 class EnrolmentError(PosebankError):
-    """A view cannot be enrolled as it was given."""
+    """A view cannot be enrolled as it was given.
+
+    ``position`` is its place among those given together, where that is known.
+    """
+
+    def __init__(self, message: str, remedy: str, position: int | None = None) -> None:
+        super().__init__(message, remedy)
+        self.position = position
 
 
 class ViewExistsError(EnrolmentError):
-    """A view of the same dataset, sequence, frame and instance is there already."""
+    """Another view of the same dataset, sequence, frame and instance is there already."""
 
 
 class QueryError(PosebankError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from index.gallery import unknown_index
 from index.home import Home
 from index.manifest import Manifest
 from index.store.database import one_writer, writing
-from index.store.enrolled import add_changes, add_enrolled
+from index.store.enrolled import add_changes, add_enrolled, enrolled_fingerprints
 from index.store.migrate import migrate
 from index.store.stored_view import StoredView, view_key
 from index.store.versions import current_names, find_version
@@ -27,7 +26,9 @@ def enrol(
     """Add views to an index, all or none; their records in the order given.
 
     What is returned is on the disk: a kill or a power cut right after loses nothing. This process
-    and others find it after their next ``Catalog.follow``. Raises ViewExistsError if a view of the
+    and others find it after their next ``Catalog.follow``. A view that this index has enrolled
+    already, the same in everything but its embeddings and picture, is given back as it is stored,
+    so that who lost an answer can repeat the call. Raises ViewExistsError if another view of the
     same dataset, sequence, frame and instance is in the store or comes twice; EnrolmentError if
     the index cannot take one; GalleryError if the index is unknown or of another encoder.
     """
@@ -48,18 +49,20 @@ def enrol(
             view.check(heads)
         rows = [view.rows() for view in views]
         ids = [row["id"] for _, row in rows]
-        _refuse_known(connection, ids)
-        sequences = {sequence["id"]: sequence for sequence, _ in rows}
+        known = _refuse_others(connection, index_name, [row for _, row in rows])
         _refuse_other_splits(connection, [sequence for sequence, _ in rows])
-        insert_views(
-            connection,
-            list(sequences.values()),
-            [row for _, row in rows],
-            [view.thumbnail for view in views],
-        )
-        vectors = {key: view.vectors for key, view in zip(ids, views, strict=True)}
-        add_enrolled(connection, index_name, encoder_identity, vectors)
-        add_changes(connection, ids, erased=False)
+        new = [place for place, key in enumerate(ids) if key not in known]
+        if new:
+            sequences = {rows[place][0]["id"]: rows[place][0] for place in new}
+            insert_views(
+                connection,
+                list(sequences.values()),
+                [rows[place][1] for place in new],
+                [views[place].thumbnail for place in new],
+            )
+            vectors = {ids[place]: views[place].vectors for place in new}
+            add_enrolled(connection, index_name, encoder_identity, vectors)
+            add_changes(connection, list(vectors), erased=False)
         stored = fetch_views(connection, ids)
     return [stored[key] for key in ids]
 
@@ -71,24 +74,37 @@ def _current_manifest(connection: sa.Connection, index_name: str) -> Manifest:
     return Manifest.parse(record.manifest, f"{record.name} {record.version}")
 
 
-def _refuse_known(connection: sa.Connection, ids: list[int]) -> None:
-    twice = [key for key, count in Counter(ids).items() if count > 1]
-    for keys, where in ((twice, "given twice"), (fetch_views(connection, ids), "there already")):
-        for key in keys:
-            raise ViewExistsError(
-                f"The view {view_key(key)} of this dataset, sequence, frame and instance is "
-                f"{where}.",
-                "Give the frame its own number, or erase the view first.",
-            )
+def _refuse_others(
+    connection: sa.Connection, index_name: str, rows: list[dict[str, Any]]
+) -> set[int]:
+    """The ids of those rows of ``views`` that this index has enrolled, word for word."""
+    ids = [row["id"] for row in rows]
+    taken = set(fetch_views(connection, ids))
+    mine = enrolled_fingerprints(connection, index_name, ids)
+    for position, row in enumerate(rows):
+        key = row["id"]
+        if key in ids[:position]:
+            where = "given twice"
+        elif key in taken and mine.get(key) != row["fingerprint"]:
+            where = "there already, of another image or with other annotations"
+        else:
+            continue
+        raise ViewExistsError(
+            f"The view {view_key(key)} of this dataset, sequence, frame and instance is {where}.",
+            "Give the frame its own number, or erase the view first.",
+            position,
+        )
+    return taken
 
 
 def _refuse_other_splits(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     splits = sequence_splits(connection, [row["id"] for row in rows])
-    for row in rows:
+    for position, row in enumerate(rows):
         split = splits.setdefault(row["id"], row["split"])
         if split != row["split"]:
             raise EnrolmentError(
                 f"Sequence {row['name']!r} of dataset {row['dataset']!r} has the split "
                 f"{split!r}, not {row['split']!r}.",
                 "Enrol with that split, or name another sequence.",
+                position,
             )

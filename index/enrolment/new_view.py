@@ -37,7 +37,8 @@ class NewView:
     ``bbox_xyxy`` (4,) pixels of an image of ``image_width`` × ``image_height``, which is not kept;
     camera, plane, box and keypoints as in ``training.data.records``; ``vectors`` head → (dim,)
     float32, L2-normalised; ``thumbnail`` JPEG of the crop, longest side at most 160 px.
-    ``split`` is that of its sequence.
+    ``split`` is that of its sequence. ``image_reference`` names the image, such as by its content;
+    None: its sequence and frame do.
     """
 
     dataset: str
@@ -52,6 +53,7 @@ class NewView:
     frame: int = 0
     time_s: float = 0.0
     split: str = "enrolled"
+    image_reference: str | None = None
     camera: Camera | None = None
     plane: Plane | None = None
     box9: Box9 | None = None
@@ -60,7 +62,7 @@ class NewView:
 
     def rows(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Its rows of the tables ``sequences`` and ``views``."""
-        image = _NotKept(f"{self.sequence}#{self.frame}")
+        image = _NotKept(self.image_reference or f"{self.sequence}#{self.frame}")
         view = View(
             image,
             self.bbox_xyxy,

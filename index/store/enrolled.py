@@ -149,6 +149,21 @@ def enrolled_in(connection: sa.Connection, index_name: str) -> list[int]:
     return [row[0] for row in connection.execute(statement)]
 
 
+def enrolled_fingerprints(
+    connection: sa.Connection, index_name: str, ids: Sequence[int]
+) -> dict[int, str]:
+    """View id → fingerprint, of those views that are enrolled into an index."""
+    found = {}
+    for part in chunks(ids):
+        statement = (
+            sa.select(views.c.id, views.c.fingerprint)
+            .join(enrolled_views, enrolled_views.c.view_id == views.c.id)
+            .where(enrolled_views.c.index_name == index_name, views.c.id.in_(part))
+        )
+        found.update({row.id: row.fingerprint for row in connection.execute(statement)})
+    return found
+
+
 def add_changes(connection: sa.Connection, view_ids: Iterable[int], *, erased: bool) -> None:
     """Tell the other processes. The caller holds the one writer's lock."""
     rows = [{"view_id": key, "erased": erased} for key in view_ids]
