@@ -1,7 +1,5 @@
-"""A clip from bytes to action: decode and crop image by image, encode all at once, vote.
-
-Blocking; runs in a worker thread. One decoded image is held at a time.
-"""
+"""A clip from bytes to action: decode and crop image by image, encode them in batches with other
+requests' crops, vote. One decoded image is held at a time."""
 
 from __future__ import annotations
 
@@ -13,11 +11,14 @@ import numpy as np
 from index.answers import ActionAnswer as Answer
 from index.answers import answer_action
 from index.search import Filters
+from index.stopwatch import Stopwatch
+from service.batching import Embeddings
+from service.desk import Turn
 from service.forms import Clip
 from service.image_header import read_header
 from service.images import check_image, decode
 from service.problems import RefusedError
-from service.questions import Stopwatch
+from service.questions import timings
 from service.schemas.actions import ActionAnswer, ActionShare, ClipMatch, FrameAnswer
 from service.schemas.answers import IndexRef, MatchedView
 from service.schemas.query import BoxXyxy, check_bbox
@@ -30,15 +31,26 @@ SHOWN = 5
 NO_NEIGHBOUR = "No view of the index passes the filters."
 
 
-def search_actions(served: ServedIndex, clip: Clip, settings: Settings) -> ActionAnswer:
-    """The answer of /actions/search. Raises RefusedError and QueryError."""
-    watch, query = Stopwatch(), clip.query
-    crops, boxes = _see(served, clip, settings, watch)
-    with watch.step("encode"):
-        embeddings = served.encoder.encode(np.stack(crops))
+async def search_actions(turn: Turn, served: ServedIndex, clip: Clip, filters: Filters) -> str:
+    """The JSON of the ActionAnswer of /actions/search. Raises RefusedError and QueryError."""
+    crops, boxes = await turn.run_in_time(lambda: _see(turn, served, clip))
+    embeddings = await turn.encode(served.encoder, crops)
+    return await turn.run(
+        lambda: _answer(served, clip, filters, embeddings, boxes, turn.watch).model_dump_json()
+    )
+
+
+def _answer(
+    served: ServedIndex,
+    clip: Clip,
+    filters: Filters,
+    embeddings: dict[str, Embeddings],
+    boxes: list[BoxXyxy],
+    watch: Stopwatch,
+) -> ActionAnswer:
+    query = clip.query
     head, _ = served.gallery.resolve_head("pose")
-    with watch.step("search"):
-        filters = Filters(**query.filters.model_dump(exclude_none=True))
+    with watch.stage("search"):
         answer = answer_action(served.gallery, embeddings[head], query.k, filters, clips=SHOWN)
     best = answer.best
     return ActionAnswer(
@@ -55,15 +67,14 @@ def search_actions(served: ServedIndex, clip: Clip, settings: Settings) -> Actio
         ],
         frames=_frames(answer, boxes),
         clips=_clips(answer),
-        timings_ms=watch.read(),
+        timings_ms=timings(watch),
     )
 
 
-def _see(
-    served: ServedIndex, clip: Clip, settings: Settings, watch: Stopwatch
-) -> tuple[list[ImageRGB], list[BoxXyxy]]:
-    """The crop of every image and its box. Raises RefusedError naming the image."""
-    _check_together(clip, settings)
+def _see(turn: Turn, served: ServedIndex, clip: Clip) -> tuple[ImageRGB, list[BoxXyxy]]:
+    """(N, S, S, 3) crops, one of each image, and their boxes. Raises RefusedError naming the
+    image."""
+    _check_together(clip, turn.desk.settings)
     wanted: list[BoxXyxy | None] = list(clip.query.bboxes or (None,))
     if len(wanted) == 1:
         wanted = wanted * len(clip.images)
@@ -75,14 +86,12 @@ def _see(
         )
     crops, boxes = [], []
     for number, (data, bbox) in enumerate(zip(clip.images, wanted, strict=True), 1):
-        with _named(number, clip):
-            with watch.step("decode"):
-                image = decode(data)
+        with _named(number, clip), turn.watch.stage("decode"):
+            image = decode(data)
             height, width = image.shape[:2]
             boxes.append(check_bbox(bbox, width, height))
-            with watch.step("crop"):
-                crops.append(served.encoder.crop(image, boxes[-1]))
-    return crops, boxes
+            crops.append(served.encoder.crop(image, boxes[-1]))
+    return np.stack(crops), boxes
 
 
 def _check_together(clip: Clip, settings: Settings) -> None:

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from service.desk import Desk
+from service.key_ring import KeyRing
+from service.metrics import Metrics
 from service.middleware import FORM_OVERHEAD_BYTES, BodyLimit, RequestFrame
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
@@ -16,7 +19,6 @@ from service.routes import health, indexes, page, questions, samples, views
 from service.serving import Serving
 from service.settings import Settings
 from service.version import VERSION
-from service.workers import Workers
 
 log = logging.getLogger("posebank")
 
@@ -38,7 +40,9 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.url = url
+    app.state.key_ring = KeyRing(settings)
     app.state.serving = Serving(settings)
+    app.state.metrics = Metrics(app.state.serving)
     for module in (questions, indexes, views, samples, health, page):
         app.include_router(module.router)
     page.mount_web(app)
@@ -52,8 +56,7 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings: Settings = app.state.settings
-    app.state.workers = Workers(settings.threads, settings.max_waiting)
+    app.state.desk = Desk(app.state.settings, app.state.metrics)
     refresher = asyncio.create_task(_keep_fresh(app))
     try:
         yield
@@ -61,7 +64,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         refresher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await refresher
-        await asyncio.to_thread(app.state.workers.close)
+        await asyncio.to_thread(app.state.desk.close)
 
 
 async def _keep_fresh(app: FastAPI) -> None:

@@ -93,9 +93,15 @@ QUESTION_PROBLEMS = problems(
     "invalid-request",
     "unanswerable",
     "busy",
+    "deadline",
+    "draining",
     "not-ready",
 )
 """Every refusal a question can meet."""
+
+
+DOOR = ("unauthenticated", "forbidden", "not-local", "rate-limited", "not-ready")
+"""Refusals of every route that asks who calls."""
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -118,11 +124,23 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template=REF)
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            if "security" in operation:
+                _add_problems(operation["responses"], problems(*DOOR))
     examples = json.loads(files("service").joinpath("schemas/examples.json").read_text("utf-8"))
     for path, example in examples.items():
         content = made["paths"][path][_method(made["paths"][path])]["responses"]["200"]["content"]
         content["application/json"]["example"] = example
     return made
+
+
+def _add_problems(responses: dict[str, Any], more: dict[int | str, dict[str, Any]]) -> None:
+    """Adds refusals, whose description goes behind that of others with the same status."""
+    for status, response in more.items():
+        known = responses.setdefault(str(status), {**response, "description": ""})
+        texts = [known["description"], response["description"]]
+        known["description"] = "; ".join(dict.fromkeys(filter(None, texts)))
 
 
 def _method(path: dict[str, Any]) -> str:

@@ -21,6 +21,9 @@ MEDIA_TYPE = "application/problem+json"
 
 KINDS: dict[str, tuple[int, str]] = {
     "malformed-form": (400, "The multipart form cannot be read"),
+    "unauthenticated": (401, "The request carries no valid API key"),
+    "forbidden": (403, "The API key does not open this"),
+    "not-local": (403, "Without API keys only this machine's own requests are answered"),
     "not-found": (404, "There is nothing at this address"),
     "unknown-index": (404, "No such index is served"),
     "unknown-view": (404, "No such view"),
@@ -33,22 +36,34 @@ KINDS: dict[str, tuple[int, str]] = {
     "broken-image": (422, "The image cannot be decoded"),
     "invalid-request": (422, "The request is not as documented"),
     "unanswerable": (422, "The question cannot be answered as asked"),
+    "rate-limited": (429, "The API key asks more often than it may"),
     "internal": (500, "Something went wrong inside Posebank"),
-    "busy": (503, "The server has more requests than it can hold"),
+    "busy": (429, "The server has more requests than it can answer in time"),
+    "deadline": (503, "The request waited past its deadline"),
+    "draining": (503, "The server is about to stop"),
     "not-ready": (503, "The server does not serve an index yet"),
 }
 """slug → (status, title). The problem's type is ``urn:posebank:problem:<slug>``."""
 
 
 class RefusedError(PosebankError):
-    """A request refused on purpose, with the slug of its kind."""
+    """A request refused on purpose, with the slug of its kind.
+
+    ``retry_after`` is in seconds, for the header of that name; 503 says 1 without it.
+    """
 
     def __init__(
-        self, slug: str, message: str, remedy: str, errors: Sequence[FieldError] = ()
+        self,
+        slug: str,
+        message: str,
+        remedy: str,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message, remedy)
         self.slug = slug
         self.errors = tuple(errors)
+        self.retry_after = retry_after
 
 
 def problem_response(
@@ -58,6 +73,7 @@ def problem_response(
     remedy: str,
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
+    retry_after: int | None = None,
 ) -> JSONResponse:
     """The problem+json answer of one kind."""
     status, title = KINDS[slug]
@@ -71,8 +87,12 @@ def problem_response(
         errors=list(errors) or None,
     )
     extra = dict(headers or {})
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        extra["Retry-After"] = "1"
+    if retry_after is not None or status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra["Retry-After"] = str(retry_after or 1)
+    if status == HTTPStatus.UNAUTHORIZED:
+        extra["WWW-Authenticate"] = "Bearer"
+    if slug == "draining":  # the next request of this client needs another server
+        extra["Connection"] = "close"
     return JSONResponse(
         problem.model_dump(exclude_none=True),
         status_code=status,
@@ -115,8 +135,16 @@ def _given(value: object) -> str:
 
 async def _on_posebank_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PosebankError)
-    errors = error.errors if isinstance(error, RefusedError) else ()
-    return problem_response(request, slug_of(error), error.message, error.remedy, errors)
+    if not isinstance(error, RefusedError):
+        return problem_response(request, slug_of(error), error.message, error.remedy)
+    return problem_response(
+        request,
+        error.slug,
+        error.message,
+        error.remedy,
+        error.errors,
+        retry_after=error.retry_after,
+    )
 
 
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:

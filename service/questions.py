@@ -1,67 +1,114 @@
-"""One question from bytes to answer: decode, crop, encode, search, shape. Blocking; runs in a
-worker thread."""
+"""One question from bytes to answer, in stages: decode and crop in a thread, encode in a batch with
+other requests' crops, search and fit and shape in a thread again."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from index.answers import PoseQuery, answer_pose, answer_reid
+from index.building.decode import thumbnail
 from index.search import Filters
+from index.stopwatch import Stopwatch
+from service.batching import Embeddings
+from service.desk import Turn
 from service.forms import Question
 from service.images import check_image, decode
 from service.schemas.answers import IndexRef, PoseAnswer, QueryOut, Recognised, ReidAnswer
-from service.schemas.query import BoxXyxy, QueryRequest, check_bbox
+from service.schemas.query import BoxXyxy, FiltersIn, QueryRequest, check_bbox
 from service.serving import ServedIndex
-from service.settings import Settings
 from service.shapes import box_out, camera_out, consensus_out, neighbour_out, plane_out, recognised
 from training.data.records import Camera, ImageRGB, Plane
 
 NO_NEIGHBOUR = "No view of the index passes the filters."
 
 
-class Stopwatch:
-    """Milliseconds of named steps, and of everything since it was made."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """A crop and what the encoder makes of it.
 
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._steps: dict[str, float] = {}
+    ``bbox`` in pixels of the upright image of ``width`` × ``height``; ``embeddings`` one (dim,)
+    L2-normalised float32 per head; ``thumbnail`` the crop as JPEG, longest side at most 160 px,
+    where it was asked for.
+    """
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Times the block; blocks of one name add up."""
-        start = time.perf_counter()
-        yield
-        spent = 1000 * (time.perf_counter() - start)
-        self._steps[name] = self._steps.get(name, 0.0) + spent
-
-    def read(self) -> dict[str, float]:
-        """Every step and their ``total``, rounded to a microsecond."""
-        total = 1000 * (time.perf_counter() - self._start)
-        return {name: round(ms, 3) for name, ms in {**self._steps, "total": total}.items()}
+    bbox: BoxXyxy
+    width: int
+    height: int
+    embeddings: dict[str, Embeddings]
+    thumbnail: bytes | None
 
 
-def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -> PoseAnswer:
-    """The answer of /pose/estimate. Raises RefusedError and QueryError."""
-    watch, query = Stopwatch(), question.query
-    image, bbox = _see(question, settings, watch)
-    height, width = image.shape[:2]
-    embeddings = _encode(served, image, bbox, watch)
+async def embed(
+    turn: Turn,
+    served: ServedIndex,
+    image: bytes,
+    bbox: BoxXyxy | None,
+    with_thumbnail: bool = False,
+) -> Embedded:
+    """The crop ``bbox`` of an image file, the whole image where it is None, by the index's encoder.
+
+    Raises RefusedError for an image or a box that cannot be used, and ``deadline``.
+    """
+
+    def see() -> tuple[BoxXyxy, int, int, ImageRGB, bytes | None]:
+        with turn.watch.stage("decode"):
+            settings = turn.desk.settings
+            check_image(image, settings.max_image_bytes, settings.max_image_pixels)
+            pixels = decode(image)
+            height, width = pixels.shape[:2]
+            box = check_bbox(bbox, width, height)
+            jpeg = thumbnail(pixels, np.array(box)) if with_thumbnail else None
+            return box, width, height, served.encoder.crop(pixels, box), jpeg
+
+    box, width, height, crop, jpeg = await turn.run_in_time(see)
+    heads = await turn.encode(served.encoder, crop[None])
+    return Embedded(box, width, height, {name: rows[0] for name, rows in heads.items()}, jpeg)
+
+
+async def estimate_pose(
+    turn: Turn, served: ServedIndex, question: Question, filters: Filters
+) -> str:
+    """The JSON of the PoseAnswer of /pose/estimate. Raises RefusedError and QueryError."""
+    crop = await embed(turn, served, question.image, question.query.bbox)
+    return await turn.run(
+        lambda: _pose_answer(served, question.query, filters, crop, turn.watch).model_dump_json()
+    )
+
+
+async def search_reid(turn: Turn, served: ServedIndex, question: Question, filters: Filters) -> str:
+    """The JSON of the ReidAnswer of /reid/search. Raises RefusedError and QueryError."""
+    crop = await embed(turn, served, question.image, question.query.bbox)
+    return await turn.run(
+        lambda: _reid_answer(served, question.query, filters, crop, turn.watch).model_dump_json()
+    )
+
+
+def timings(watch: Stopwatch) -> dict[str, float]:
+    """Milliseconds of every stage and their ``total``, rounded to a microsecond."""
+    spent = {**watch.seconds, "total": watch.total}
+    return {stage: round(1000 * seconds, 3) for stage, seconds in spent.items()}
+
+
+def _pose_answer(
+    served: ServedIndex,
+    query: QueryRequest,
+    filters: Filters,
+    crop: Embedded,
+    watch: Stopwatch,
+) -> PoseAnswer:
     head, _ = served.gallery.resolve_head("pose")
-    plane = _plane(query)
-    with watch.step("search"):
+    plane, size = _plane(query), (crop.width, crop.height)
+    with watch.stage("search"):
         answer = answer_pose(
             served.gallery,
-            embeddings[head],
-            PoseQuery(np.array(bbox), (width, height), _camera(query, width, height), plane),
+            crop.embeddings[head],
+            PoseQuery(np.array(crop.bbox), size, _camera(query, *size), plane),
             query.k,
-            _filters(query),
+            filters,
         )
-    reid = _recognise(served, embeddings, query, "reid", watch) if query.reid else None
+    reid = _recognise(served, query, filters, crop, watch) if query.reid else None
     consensus = answer.consensus
     if not answer.neighbours:
         consensus = replace(consensus, reason=NO_NEIGHBOUR)
@@ -69,9 +116,9 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
         index=_index(served),
         head=answer.head,
         query=QueryOut(
-            bbox=bbox,
-            image_width=width,
-            image_height=height,
+            bbox=crop.bbox,
+            image_width=crop.width,
+            image_height=crop.height,
             camera=camera_out(answer.camera),
             plane=None if plane is None else plane_out(plane),
         ),
@@ -85,60 +132,44 @@ def estimate_pose(served: ServedIndex, question: Question, settings: Settings) -
         box=box_out(consensus.box),
         reason=consensus.reason,
         reid=reid,
-        timings_ms=watch.read(),
+        timings_ms=timings(watch),
     )
 
 
-def search_reid(served: ServedIndex, question: Question, settings: Settings) -> ReidAnswer:
-    """The answer of /reid/search. Raises RefusedError and QueryError."""
-    watch, query = Stopwatch(), question.query
-    image, bbox = _see(question, settings, watch)
-    embeddings = _encode(served, image, bbox, watch)
-    found = _recognise(served, embeddings, query, "search", watch)
+def _reid_answer(
+    served: ServedIndex,
+    query: QueryRequest,
+    filters: Filters,
+    crop: Embedded,
+    watch: Stopwatch,
+) -> ReidAnswer:
+    found = _recognise(served, query, filters, crop, watch)
     return ReidAnswer(
         head=found.head,
         note=found.note,
         matches=found.matches,
         index=_index(served),
-        query_bbox=bbox,
+        query_bbox=crop.bbox,
         assumptions=_crop_assumption(query),
-        timings_ms=watch.read(),
+        timings_ms=timings(watch),
     )
 
 
 def _recognise(
     served: ServedIndex,
-    embeddings: dict[str, np.ndarray],
     query: QueryRequest,
-    step: str,
+    filters: Filters,
+    crop: Embedded,
     watch: Stopwatch,
 ) -> Recognised:
     head, _ = served.gallery.resolve_head("identity")
-    with watch.step(step):
-        return recognised(answer_reid(served.gallery, embeddings[head], query.k, _filters(query)))
+    with watch.stage("search"):
+        found = answer_reid(served.gallery, crop.embeddings[head], query.k, filters)
+    return recognised(found)
 
 
 def _index(served: ServedIndex) -> IndexRef:
     return IndexRef(name=served.gallery.name, version=served.gallery.version)
-
-
-def _see(question: Question, settings: Settings, watch: Stopwatch) -> tuple[ImageRGB, BoxXyxy]:
-    with watch.step("decode"):
-        check_image(question.image, settings.max_image_bytes, settings.max_image_pixels)
-        image = decode(question.image)
-    height, width = image.shape[:2]
-    return image, check_bbox(question.query.bbox, width, height)
-
-
-def _encode(
-    served: ServedIndex, image: ImageRGB, bbox: BoxXyxy, watch: Stopwatch
-) -> dict[str, np.ndarray]:
-    """One (dim,) embedding per head."""
-    with watch.step("crop"):
-        crop = served.encoder.crop(image, bbox)
-    with watch.step("encode"):
-        heads = served.encoder.encode(crop[None])
-    return {name: rows[0] for name, rows in heads.items()}
 
 
 def _crop_assumption(query: QueryRequest) -> list[str]:
@@ -159,6 +190,7 @@ def _plane(query: QueryRequest) -> Plane | None:
     return Plane(np.array(query.plane.center), normal / np.linalg.norm(normal))
 
 
-def _filters(query: QueryRequest) -> Filters:
-    chosen = query.filters.model_dump(exclude_none=True)
+def filters_of(given: FiltersIn) -> Filters:
+    """The filters of a request as searches take them."""
+    chosen = given.model_dump(exclude_none=True)
     return Filters(has_box9=chosen.pop("annotated", None), **chosen)

@@ -124,7 +124,7 @@ class Serving:
         found = self._encoders.get(key)
         if found is None:
             try:
-                found = Encoder.load(folder, threads=cores_per_request(self._settings.threads))
+                found = Encoder.load(folder, threads=available_cores())
             except PosebankError as error:
                 found = error
             if key[1]:

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("POSEBANK_PORT", "PORT", "port"),
         description="Port to listen on; the plain variable PORT works too; 0 takes a free one.",
     )
+    insecure_listen_without_keys: bool = Field(
+        default=False,
+        description="Listen where others can reach it though there is no API key. Only for a "
+        "container whose port is published on the host's loopback alone.",
+    )
     max_image_bytes: int = Field(
         default=20_000_000, ge=1, description="Largest image file accepted, in bytes."
     )
@@ -64,12 +69,20 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=256,
-        description="Requests decoded, encoded and searched at the same time.",
+        description="Threads that decode, crop, search and fit; the encoder has its own.",
     )
-    max_waiting: int = Field(
-        default=32,
-        ge=0,
-        description="Requests that may wait for a thread; the next is told 503 and to come back.",
+    deadline_seconds: float = Field(
+        default=2.0,
+        gt=0.0,
+        le=600.0,
+        description="A question that was not encoded so long after it came is dropped; those that "
+        "would take over half of it are refused when they come.",
+    )
+    drain_seconds: float = Field(
+        default=8.0,
+        ge=0.0,
+        le=3600.0,
+        description="How long accepted questions may take to finish once the server must stop.",
     )
     refresh_seconds: float = Field(
         default=1.0, gt=0.0, description="How often newly promoted index versions are looked for."

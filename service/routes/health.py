@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from service.openapi import problems
 from service.problems import RefusedError
 from service.schemas.catalog import Health, Limits, Ready, VersionOut
+from service.security import Asker
 from service.version import VERSION
 
 router = APIRouter(tags=["server"])
@@ -18,9 +19,12 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", summary="Can questions be answered", responses=problems("not-ready"))
+@router.get(
+    "/readyz", summary="Can questions be answered", responses=problems("not-ready", "draining")
+)
 async def readyz(request: Request) -> Ready:
-    """200 once the default index is served; 503 with the reason until then."""
+    """200 once the default index is served; 503 with the reason until then and while it stops."""
+    request.app.state.desk.admission.check_open()
     serving = request.app.state.serving
     reason = serving.not_ready
     if reason is not None:
@@ -30,7 +34,7 @@ async def readyz(request: Request) -> Ready:
 
 
 @router.get("/version", summary="What runs here and what it accepts")
-async def version(request: Request) -> VersionOut:
+async def version(request: Request, caller: Asker) -> VersionOut:
     """The version of Posebank and the limits of this server."""
     settings = request.app.state.settings
     return VersionOut(

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from index.search import parse_view_key
+from index.search import Catalog, parse_view_key
 from service.openapi import problems
 from service.problems import RefusedError
 from service.schemas.catalog import ViewOut
+from service.security import Asker, Caller
 from service.shapes import view_out
 
 router = APIRouter(prefix="/views", tags=["gallery"])
@@ -22,7 +23,7 @@ ViewId = Annotated[
         examples=["0123456789abcdef"],
     ),
 ]
-REFUSALS = problems("unknown-view", "invalid-request", "busy", "not-ready")
+REFUSALS = problems("unknown-view", "invalid-request", "busy", "draining", "not-ready")
 
 
 def _unknown(view_id: str) -> RefusedError:
@@ -34,14 +35,14 @@ def _unknown(view_id: str) -> RefusedError:
 
 
 @router.get("/{view_id}", summary="Everything known about a view", responses=REFUSALS)
-async def view(request: Request, view_id: ViewId) -> ViewOut:
+async def view(request: Request, caller: Asker, view_id: ViewId) -> ViewOut:
     """Identity, crop, camera, ground plane and annotated box of one view."""
     number = parse_view_key(view_id)
     catalog = request.app.state.serving.catalog()
     found = None
     if number is not None:
-        found = await request.app.state.workers.run(lambda: catalog.view(number))
-    if found is None:
+        found = await request.app.state.desk.look_up(lambda: catalog.view(number))
+    if found is None or not caller.may_see(found.dataset):
         raise _unknown(view_id)
     return view_out(found)
 
@@ -55,14 +56,24 @@ async def view(request: Request, view_id: ViewId) -> ViewOut:
         **REFUSALS,
     },
 )
-async def thumbnail(request: Request, view_id: ViewId) -> Response:
+async def thumbnail(request: Request, caller: Asker, view_id: ViewId) -> Response:
     """A JPEG whose longest side is at most 160 pixels."""
     number = parse_view_key(view_id)
     catalog = request.app.state.serving.catalog()
     jpeg = None
     if number is not None:
-        jpeg = await request.app.state.workers.run(lambda: catalog.thumbnail(number))
+        jpeg = await request.app.state.desk.look_up(lambda: _thumbnail(catalog, number, caller))
     if jpeg is None:
         raise _unknown(view_id)
-    # The same view may be built anew with another picture, so not for ever.
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
+    # The same view may be built anew with another picture, so not for ever; and what this caller
+    # may see is not for every user of a proxy.
+    cache = {"Cache-Control": "private, max-age=300", "Vary": "Authorization, X-API-Key"}
+    return Response(jpeg, media_type="image/jpeg", headers=cache)
+
+
+def _thumbnail(catalog: Catalog, number: int, caller: Caller) -> bytes | None:
+    if caller.datasets is not None:
+        view = catalog.view(number)
+        if view is None or not caller.may_see(view.dataset):
+            return None
+    return catalog.thumbnail(number)

@@ -225,40 +225,6 @@ def test_without_an_index_nothing_is_ready(start: Start, tmp_path: Path, query: 
     assert answer.headers["retry-after"] == "1"
 
 
-def test_the_full_queue_is_told_to_come_back(
-    start: Start, home: Path, query: Query, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With one thread and no room to wait, the second question at the same time is refused."""
-    import threading
-
-    import service.routes.questions as route
-
-    server = start(home, threads=1, max_waiting=0)
-    inside, leave = threading.Event(), threading.Event()
-    real = route.estimate_pose
-
-    def slow(*arguments: object) -> object:
-        inside.set()
-        assert leave.wait(20)
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(route, "estimate_pose", slow)
-    first: list[int] = []
-    thread = threading.Thread(
-        target=lambda: first.append(server.ask("/pose/estimate", query.jpeg).status_code)
-    )
-    thread.start()
-    assert inside.wait(20)
-    with httpx.Client(base_url=server.url) as client:
-        answer = client.post("/pose/estimate", files={"image": ("q.jpg", query.jpeg)})
-        assert_problem(answer, 503, "busy")
-        assert client.get("/healthz").status_code == 200
-    leave.set()
-    thread.join(20)
-    assert first == [200]
-    assert server.ask("/pose/estimate", query.jpeg).status_code == 200
-
-
 def test_a_crash_tells_no_secrets(
     live: Live, query: Query, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

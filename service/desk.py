@@ -1,0 +1,136 @@
+"""Takes requests that need the encoder, and gives each the means: threads, batches, a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from index.stopwatch import Stopwatch
+from service.admission import Admission
+from service.batching import Batcher, Embeddings, too_late
+from service.metrics import Metrics
+from service.problems import RefusedError
+from service.settings import Settings
+from service.workers import Workers
+from training.data.records import ImageRGB
+from training.encoder import Encoder
+
+T = TypeVar("T")
+
+BATCH_SHARE: Final = 0.125
+"""Of the deadline, what one batch may take (ours): it is short against what may wait for it, and
+long enough that no encoder measured gets slower per crop."""
+
+
+class Desk:
+    """One for each app. ``admission`` says what is taken; ``metrics`` hear of what was dropped."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.admission = Admission(settings.deadline_seconds, least=2 * settings.threads)
+        self.workers = Workers(settings.threads)
+        self._metrics = metrics
+        self._batchers: weakref.WeakKeyDictionary[Encoder, Batcher] = weakref.WeakKeyDictionary()
+        metrics.watch_queue(lambda: sum(one.waiting for one in list(self._batchers.values())))
+
+    @asynccontextmanager
+    async def take(self, request: Request, images: int = 1) -> AsyncIterator[Turn]:
+        """A request, read to its end, with ``images`` to encode, until the block ends.
+
+        The block is cancelled where the client goes away. Raises RefusedError ``busy`` or
+        ``draining``, and ClientDisconnect.
+        """
+        with self.admission.hold(images) as deadline, self._metrics.question() as watch:
+            try:
+                async with _while_connected(request):
+                    yield Turn(self, deadline, watch)
+            except ClientDisconnect:
+                self._metrics.count_dropped("gone")
+                raise
+            except RefusedError as error:
+                if error.slug == "deadline":
+                    self._metrics.count_dropped("deadline")
+                raise
+
+    async def look_up(self, work: Callable[[], T]) -> T:
+        """The result of a short ``work`` from a thread. Raises RefusedError as ``take``."""
+        self.admission.check(0)
+        return await self.workers.run(work)
+
+    def batcher(self, encoder: Encoder) -> Batcher:
+        """The one batcher of an encoder; it goes when the encoder does."""
+        found = self._batchers.get(encoder)
+        if found is None:
+            window = BATCH_SHARE * self.settings.deadline_seconds
+            found = Batcher(weakref.proxy(encoder), window, self._metrics.observe_batch)
+            self._batchers[encoder] = found
+        return found
+
+    def close(self) -> None:
+        """Waits for the work under way in every thread."""
+        self.workers.close()
+        for batcher in self._batchers.values():
+            batcher.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request that was taken. ``watch`` counts the seconds of its stages."""
+
+    desk: Desk
+    deadline: float
+    watch: Stopwatch
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of ``work`` from a thread."""
+        return await self.desk.workers.run(work)
+
+    async def run_in_time(self, work: Callable[[], T]) -> T:
+        """As ``run``; raises RefusedError ``deadline`` where it is past before it begins."""
+
+        def begin() -> T:
+            if time.monotonic() > self.deadline:
+                raise too_late()
+            return work()
+
+        return await self.run(begin)
+
+    async def encode(self, encoder: Encoder, crops: ImageRGB) -> dict[str, Embeddings]:
+        """(N, S, S, 3) uint8 crops, N ≥ 1, to (N, dim) float32 per head, batched with others'.
+
+        Raises RefusedError ``deadline``.
+        """
+        return await self.desk.batcher(encoder).encode(crops, self.deadline, self.watch)
+
+
+@asynccontextmanager
+async def _while_connected(request: Request) -> AsyncIterator[None]:
+    """Cancels the block where the client goes away; raises ClientDisconnect then."""
+    block = asyncio.current_task()
+    assert block is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        block.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if gone and block.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        watcher.cancel()
