@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from index.canary import check_canary
 from index.confidence import Confidence, read_confidence
 from index.filters import NO_FILTERS, Filters
 from index.home import Home
@@ -107,6 +108,14 @@ class Gallery:
                 f"{self.manifest.hints.encoder_folder}), or build the index again.",
             )
 
+    def check_canary(self, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        """Raises GalleryError where the fixed image is not embedded as when this was built.
+
+        ``embeddings`` are ``index.canary.embed_canary``'s; a version built before there was one is
+        taken as it is.
+        """
+        check_canary(self.name, self.manifest.canary or {}, embeddings)
+
     def resolve_head(self, wanted: str) -> tuple[str, str | None]:
         """The head that answers for ``wanted``, and a note where it is not the wanted one.
 
@@ -129,8 +138,9 @@ class Gallery:
         Those of the views that the filters leave.
         """
         texts, codes = self._columns.text[column].values, self._columns.text[column].codes
-        left = np.unique(codes[filters.mask(self._columns) & self._alive])
-        return tuple(sorted(texts[code] for code in left))
+        left = codes[filters.mask(self._columns) & self._alive]
+        there = np.bincount(left, minlength=len(texts)) > 0
+        return tuple(sorted(texts[code] for code in np.flatnonzero(there)))
 
     def search(
         self,

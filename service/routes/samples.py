@@ -11,12 +11,13 @@ from service.openapi import problems
 from service.problems import RefusedError
 from service.samples import find_samples
 from service.schemas.catalog import SampleList
+from service.security import Asker
 
 router = APIRouter(prefix="/samples", tags=["server"])
 
 
 @router.get("", summary="Sample queries")
-def samples(request: Request) -> SampleList:
+def samples(request: Request, caller: Asker) -> SampleList:
     """Images of the samples folder that have a request beside them; empty where there is none."""
     return SampleList(samples=find_samples(request.app.state.settings.samples))
 
@@ -32,6 +33,7 @@ def samples(request: Request) -> SampleList:
 )
 def sample(
     request: Request,
+    caller: Asker,
     file: Annotated[str, Path(max_length=200, examples=["chair.jpg"])],
 ) -> FileResponse:
     """A file that the list of samples names, nothing else of the disk."""
