@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from training.errors import PosebankError
 
 MOUNTED = {
+    "keys": ("service.keys_cli", None, "Make, list and revoke API keys."),
     "index": ("index.cli", None, "Build, list, inspect, verify, promote and drop indexes."),
     "train": ("training.cli", "train", "Train an encoder from a recipe."),
     "render": ("training.cli", "render", "Render annotated sequences in Objectron's own files."),

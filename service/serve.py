@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.exposure import check_exposure
 from service.listen import listen
 from service.sample_index import prepare_sample
 from service.settings import Settings
@@ -52,12 +53,14 @@ def serve(settings: Settings, sample: Path | None = None) -> None:
     """Serves until stopped; one line says when the default index answers.
 
     ``sample`` is a folder like ``examples/``: its index is built first where the home has none.
-    Raises PosebankError where the port is taken or the sample cannot be built.
+    Raises PosebankError where the port is taken, others could reach it and there is no key, or
+    the sample cannot be built.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for library in ("uvicorn.error", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
     taken = listen(settings.host, settings.port)
+    check_exposure(settings, taken.getsockname()[0])
     if sample is not None:
         prepare_sample(settings, sample)
     host, port = taken.getsockname()[:2]
