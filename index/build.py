@@ -20,6 +20,7 @@ from index.building.plan import Plan, Source, make_plan
 from index.building.progress import Observer, Silent, StageClock
 from index.building.publish import publish
 from index.building.shards import BrokenShardError
+from index.canary import embed_canary, written
 from index.files import disk_errors
 from index.home import Home
 from index.manifest import Manifest, Options
@@ -123,6 +124,7 @@ def _finish(
             options=options,
             encoder_folder=encoder_folder,
             confidence=confidence,
+            canary=written(embed_canary(encoder)),
         )
         observer.step("writing metadata")
         publish(home, plan, work, manifest)

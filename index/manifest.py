@@ -81,8 +81,9 @@ class Hints(_Part):
 class Manifest(_Part):
     """All of a version. Its hash leaves the hints out and knows no time of day.
 
-    ``confidence_sha256`` is None in versions without a calibration; then nothing is written of it,
-    so that versions of before it existed keep their text and their hash.
+    ``confidence_sha256`` is None in versions without a calibration, ``canary`` (index.canary) in
+    those built before there was one; then nothing is written of it, so that versions of before it
+    existed keep their text and their hash.
     """
 
     format: int
@@ -94,6 +95,7 @@ class Manifest(_Part):
     row_order_sha256: str
     metadata_sha256: str
     confidence_sha256: str | None = None
+    canary: dict[str, str] | None = None
     counts: Counts
     options: Options
     report: Report
@@ -115,8 +117,9 @@ class Manifest(_Part):
     @property
     def _content(self) -> dict[str, Any]:
         content = self.model_dump(mode="json")
-        if self.confidence_sha256 is None:
-            del content["confidence_sha256"]
+        for name in ("confidence_sha256", "canary"):
+            if content[name] is None:
+                del content[name]
         return content
 
     @classmethod

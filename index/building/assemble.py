@@ -67,6 +67,7 @@ def assemble(
     options: Options,
     encoder_folder: Path | None,
     confidence: Confidence | None,
+    canary: Mapping[str, str],
 ) -> Manifest:
     """Write the version below ``target``, the index's folder, and return its manifest.
 
@@ -97,6 +98,7 @@ def assemble(
         row_order_sha256=row_order(tally.ids),
         metadata_sha256=tally.metadata_sha256,
         confidence_sha256=None if confidence is None else sha256_of(staging / CONFIDENCE),
+        canary=dict(canary),
         counts=tally.counts,
         options=options,
         report=Report(
