@@ -11,13 +11,26 @@ from fastapi.openapi.utils import get_openapi
 
 from service.problems import KINDS, MEDIA_TYPE
 from service.schemas.actions import ACTION_EXAMPLE, ActionRequest
+from service.schemas.enrolment import (
+    ENROL_EXAMPLE,
+    BoxIn,
+    EnrolBatchRequest,
+    EnrolRequest,
+    KeypointIn,
+    ViewIn,
+)
 from service.schemas.problem import FieldError, Problem
 from service.schemas.query import EXAMPLE, CameraIn, FiltersIn, PlaneIn, QueryRequest
 
 REF = "#/components/schemas/{model}"
 
 
-def _form(image: dict[str, Any], request: type, examples: dict[str, Any]) -> dict[str, Any]:
+def _form(
+    image: dict[str, Any],
+    request: type,
+    examples: dict[str, Any],
+    required: tuple[str, ...] = ("image",),
+) -> dict[str, Any]:
     """A multipart form with ``image`` and the JSON ``request``; service.forms reads it, so FastAPI
     cannot say it."""
     return {
@@ -27,7 +40,7 @@ def _form(image: dict[str, Any], request: type, examples: dict[str, Any]) -> dic
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
-                        "required": ["image"],
+                        "required": list(required),
                         "additionalProperties": False,
                         "properties": {
                             "image": image,
@@ -45,8 +58,10 @@ def _form(image: dict[str, Any], request: type, examples: dict[str, Any]) -> dic
     }
 
 
+IMAGE = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."}
+
 QUESTION_FORM = _form(
-    {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."},
+    IMAGE,
     QueryRequest,
     {"crop": {"value": {"image": "(the bytes of a file)", "request": EXAMPLE}}},
 )
@@ -64,6 +79,28 @@ CLIP_FORM = _form(
     {"clip": {"value": {"image": ["(a file)", "(a file)"], "request": ACTION_EXAMPLE}}},
 )
 """What a question about a clip takes."""
+
+ENROL_FORM = _form(
+    IMAGE,
+    EnrolRequest,
+    {"view": {"value": {"image": "(the bytes of a file)", "request": ENROL_EXAMPLE}}},
+    ("image", "request"),
+)
+"""What the enrolment of a view takes."""
+
+BATCH_FORM = _form(
+    {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "format": "binary"},
+        "description": "JPEG, PNG or WebP files, one for each view, up to the server's "
+        "POSEBANK_MAX_FRAMES.",
+    },
+    EnrolBatchRequest,
+    {"views": {"value": {"image": ["(a file)"], "request": {"views": [ENROL_EXAMPLE]}}}},
+    ("image", "request"),
+)
+"""What the enrolment of many views takes."""
 
 
 def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
@@ -99,9 +136,33 @@ QUESTION_PROBLEMS = problems(
 )
 """Every refusal a question can meet."""
 
+ENROL_PROBLEMS = problems(
+    "malformed-form",
+    "unknown-index",
+    "view-exists",
+    "body-too-large",
+    "image-too-large",
+    "not-multipart",
+    "unsupported-image",
+    "broken-image",
+    "invalid-request",
+    "busy",
+    "deadline",
+    "draining",
+    "not-written",
+    "not-ready",
+)
+"""Every refusal an enrolment can meet."""
 
 DOOR = ("unauthenticated", "forbidden", "not-local", "rate-limited", "not-ready")
 """Refusals of every route that asks who calls."""
+
+
+WRITTEN_OUT = (
+    *(Problem, FieldError, QueryRequest, ActionRequest, CameraIn, PlaneIn, FiltersIn),
+    *(EnrolRequest, EnrolBatchRequest, ViewIn, BoxIn, KeypointIn),
+)
+"""Models that no route's signature names."""
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -120,7 +181,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, FieldError, QueryRequest, ActionRequest, CameraIn, PlaneIn, FiltersIn):
+    for model in WRITTEN_OUT:
         schema = model.model_json_schema(ref_template=REF)
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
@@ -129,9 +190,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
             if "security" in operation:
                 _add_problems(operation["responses"], problems(*DOOR))
     examples = json.loads(files("service").joinpath("schemas/examples.json").read_text("utf-8"))
-    for path, example in examples.items():
-        content = made["paths"][path][_method(made["paths"][path])]["responses"]["200"]["content"]
-        content["application/json"]["example"] = example
+    for route, example in examples.items():
+        method, path = route.split(" ")
+        for status, response in made["paths"][path][method.lower()]["responses"].items():
+            if status.startswith("2"):
+                response["content"]["application/json"]["example"] = example
     return made
 
 
@@ -141,7 +204,3 @@ def _add_problems(responses: dict[str, Any], more: dict[int | str, dict[str, Any
         known = responses.setdefault(str(status), {**response, "description": ""})
         texts = [known["description"], response["description"]]
         known["description"] = "; ".join(dict.fromkeys(filter(None, texts)))
-
-
-def _method(path: dict[str, Any]) -> str:
-    return next(method for method in ("get", "post") if method in path)

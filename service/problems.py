@@ -27,8 +27,10 @@ KINDS: dict[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing at this address"),
     "unknown-index": (404, "No such index is served"),
     "unknown-view": (404, "No such view"),
+    "unknown-instance": (404, "No such instance"),
     "unknown-sample": (404, "No such sample"),
     "method-not-allowed": (405, "This address does not take this method"),
+    "view-exists": (409, "Another view has this identity"),
     "body-too-large": (413, "The request is too large"),
     "image-too-large": (413, "The image is too large"),
     "not-multipart": (415, "The request is not multipart/form-data"),
@@ -41,6 +43,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "busy": (429, "The server has more requests than it can answer in time"),
     "deadline": (503, "The request waited past its deadline"),
     "draining": (503, "The server is about to stop"),
+    "not-written": (503, "The change could not be stored"),
     "not-ready": (503, "The server does not serve an index yet"),
 }
 """slug → (status, title). The problem's type is ``urn:posebank:problem:<slug>``."""
@@ -91,8 +94,6 @@ def problem_response(
         extra["Retry-After"] = str(retry_after or 1)
     if status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
-    if slug == "draining":  # the next request of this client needs another server
-        extra["Connection"] = "close"
     return JSONResponse(
         problem.model_dump(exclude_none=True),
         status_code=status,

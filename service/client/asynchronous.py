@@ -15,8 +15,9 @@ from service.client.retries import Retries
 from service.schemas.actions import ActionAnswer
 from service.schemas.answers import PoseAnswer, ReidAnswer
 from service.schemas.catalog import IndexOut, ViewOut
-from service.schemas.enrolment import Deleted, EnrolledBatch, ViewList
+from service.schemas.enrolment import Deleted, EnrolledBatch
 from service.schemas.map import MapOut
+from service.schemas.views import ViewList
 
 T = TypeVar("T")
 

@@ -21,10 +21,10 @@ from service.schemas.enrolment import (
     EnrolBatchRequest,
     EnrolledBatch,
     EnrolRequest,
-    ViewList,
 )
 from service.schemas.map import MapOut
 from service.schemas.query import QueryRequest
+from service.schemas.views import ViewList
 
 Image = bytes | Path
 """The bytes of a JPEG, PNG or WebP file, or where it lies."""

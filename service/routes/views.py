@@ -26,7 +26,8 @@ ViewId = Annotated[
 REFUSALS = problems("unknown-view", "invalid-request", "busy", "draining", "not-ready")
 
 
-def _unknown(view_id: str) -> RefusedError:
+def unknown_view(view_id: str) -> RefusedError:
+    """The refusal where there is no such view, or none for the caller."""
     return RefusedError(
         "unknown-view",
         f"There is no view {view_id}.",
@@ -43,7 +44,7 @@ async def view(request: Request, caller: Asker, view_id: ViewId) -> ViewOut:
     if number is not None:
         found = await request.app.state.desk.look_up(lambda: catalog.view(number))
     if found is None or not caller.may_see(found.dataset):
-        raise _unknown(view_id)
+        raise unknown_view(view_id)
     return view_out(found)
 
 
@@ -64,7 +65,7 @@ async def thumbnail(request: Request, caller: Asker, view_id: ViewId) -> Respons
     if number is not None:
         jpeg = await request.app.state.desk.look_up(lambda: _thumbnail(catalog, number, caller))
     if jpeg is None:
-        raise _unknown(view_id)
+        raise unknown_view(view_id)
     # The same view may be built anew with another picture, so not for ever; and what this caller
     # may see is not for every user of a proxy.
     cache = {"Cache-Control": "private, max-age=300", "Vary": "Authorization, X-API-Key"}

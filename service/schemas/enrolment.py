@@ -156,15 +156,7 @@ class EnrolBatchRequest(Strict):
 class EnrolledBatch(BaseModel):
     """The views of a batch as they are stored now, in the order sent."""
 
-    created: int = Field(description="How many are new; the others were there already, the same.")
     views: list[ViewOut]
-
-
-class ViewList(BaseModel):
-    """One page of the views of an index, by id."""
-
-    views: list[ViewOut]
-    next: str | None = Field(description="`after` of the next page; null on the last one.")
 
 
 class Rewritten(BaseModel):

@@ -57,21 +57,21 @@ def real_examples(live: Live) -> dict[str, Any]:
         "request": query.request,
     }
     found = {
-        "/pose/estimate": pose,
-        "/reid/search": live.ask("/reid/search", query.jpeg, request).json(),
-        "/actions/search": live.client.post(
+        "POST /pose/estimate": pose,
+        "POST /reid/search": live.ask("/reid/search", query.jpeg, request).json(),
+        "POST /actions/search": live.client.post(
             "/actions/search",
             files=[("image", ("q.jpg", query.jpeg))] * 2,
             data={"request": '{"k": 1}'},
         ).json(),
-        "/indexes": live.client.get("/indexes").json(),
-        "/views/{view_id}": live.client.get(f"/views/{view}").json(),
-        "/samples": {"samples": [sample]},
-        "/healthz": live.client.get("/healthz").json(),
-        "/readyz": live.client.get("/readyz").json(),
-        "/version": live.client.get("/version").json(),
+        "GET /indexes": live.client.get("/indexes").json(),
+        "GET /views/{view_id}": live.client.get(f"/views/{view}").json(),
+        "GET /samples": {"samples": [sample]},
+        "GET /healthz": live.client.get("/healthz").json(),
+        "GET /readyz": live.client.get("/readyz").json(),
+        "GET /version": live.client.get("/version").json(),
     }
-    return {path: rounded(answer) for path, answer in found.items()}
+    return {route: rounded(answer) for route, answer in found.items()}
 
 
 def shape(value: Any) -> Any:
@@ -89,8 +89,8 @@ def test_the_examples_are_answers_of_this_code(live: Live) -> None:
         EXAMPLES.write_text(json.dumps(real, indent=1, ensure_ascii=False) + "\n", "utf-8")
     committed = json.loads(EXAMPLES.read_text("utf-8"))
     assert committed.keys() == real.keys()
-    for path, example in committed.items():
-        assert shape(example) == shape(real[path]), path
+    for route, example in committed.items():
+        assert shape(example) == shape(real[route]), route
 
 
 def test_the_committed_document_is_the_one_served(live: Live) -> None:
@@ -109,7 +109,7 @@ def test_every_route_has_a_summary_an_example_and_its_problems() -> None:
             assert operation["summary"], path
             assert operation["description"], path
             for status, answer in operation["responses"].items():
-                if status == "200":
+                if status.startswith("2"):
                     content = answer["content"]
                     assert set(content) <= {"application/json", "image/jpeg"}
                     if "application/json" in content:

@@ -1,0 +1,58 @@
+"""The one thread of this process that changes what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from service.problems import RefusedError
+from service.serving import Serving
+from service.workers import Workers
+from training.errors import GalleryError
+
+T = TypeVar("T")
+
+MOST_WAITING: Final = 64
+RETRY_SECONDS: Final = 2
+
+
+class Writer:
+    """Enrolments and deletions, one after the other, apart from the threads that answer questions:
+    a deletion that writes an index anew keeps no question waiting.
+    """
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._workers = Workers(1)
+        self._held = 0
+
+    async def run(self, change: Callable[[], T]) -> T:
+        """The result of ``change``, once the questions of this process see what it did.
+
+        Raises RefusedError ``busy`` where MOST_WAITING others wait, and ``not-written``.
+        """
+        if self._held >= MOST_WAITING:
+            raise RefusedError(
+                "busy",
+                f"{self._held} changes wait to be written, the limit is {MOST_WAITING}.",
+                "Try again after the seconds of the header Retry-After, or enrol in batches.",
+                retry_after=RETRY_SECONDS,
+            )
+
+        def change_and_refresh() -> T:
+            try:
+                done = change()
+            except GalleryError as error:
+                raise RefusedError("not-written", error.message, error.remedy) from error
+            self._serving.refresh()
+            return done
+
+        self._held += 1
+        try:
+            return await self._workers.run(change_and_refresh)
+        finally:
+            self._held -= 1
+
+    def close(self) -> None:
+        """Waits for the change under way."""
+        self._workers.close()
