@@ -12,6 +12,7 @@ from index.evaluation.coil100 import evaluate_coil100
 from index.evaluation.embeddings import EmbeddedViews, Progress, embed_views
 from index.evaluation.encoders import BASELINE_PREFIX, ViewEncoder, open_encoder
 from index.evaluation.eth80 import evaluate_eth80
+from index.evaluation.eth80_shown import SHOWN
 from index.evaluation.lmo import evaluate_lmo, visible_crops
 from index.evaluation.material import Material
 from index.evaluation.objectron import evaluate_objectron
@@ -26,8 +27,8 @@ from training.errors import DataError
 class Evaluation:
     """What to measure. ``kind`` None finds the reader by layout; ``fps`` thins films (paper: 5).
 
-    ``split`` limits protocol ``reid``; ``query_split`` and ``gallery_split`` are Objectron's, as
-    ``fold`` is UCF101's.
+    ``split`` limits protocol ``reid``; ``query_split`` and ``gallery_split`` are Objectron's,
+    ``fold`` and ``view`` are UCF101's; ``shown`` is what of ETH-80's photographs is embedded.
     """
 
     protocol: Literal["eth80", "coil100", "reid", "objectron", "ucf101", "lmo"]
@@ -38,6 +39,8 @@ class Evaluation:
     query_split: str = "test"
     gallery_split: str = "train"
     fold: int | None = None
+    view: Literal["frame", "square"] | None = None
+    shown: Literal["photograph", "trimmed", "toy"] = "photograph"
     fps: float | None = None
     max_queries: int | None = None
     exclude_seconds: float | None = None
@@ -103,9 +106,10 @@ class _Dataset:
         self._evaluation = evaluation
         self._encoder = encoder
         self._progress = progress
-        self._fold = {} if evaluation.fold is None else {"fold": evaluation.fold}
+        own = {"fold": evaluation.fold, "view": evaluation.view}
+        self._options = {name: value for name, value in own.items() if value is not None}
         self._reader = open_reader(
-            evaluation.root, evaluation.kind, fps=evaluation.fps, **self._fold
+            evaluation.root, evaluation.kind, fps=evaluation.fps, **self._options
         )
         self._views: dict[str, int] = {}
         self._skipped_sequences: list[dict[str, str]] = []
@@ -135,7 +139,8 @@ class _Dataset:
             "root": str(self._evaluation.root.resolve()),
             "kind": self._reader.kind,
             "fps": self._evaluation.fps,
-            **self._fold,
+            **self._options,
+            **({"shown": self._evaluation.shown} if self._evaluation.protocol == "eth80" else {}),
             "views": self._views,
             "skipped_sequences": self._skipped_sequences,
             "skipped_views": self._skipped_views,
@@ -145,7 +150,7 @@ class _Dataset:
 
 def _eth80(evaluation: Evaluation, dataset: _Dataset, heads: dict[str, str]) -> Any:
     return evaluate_eth80(
-        dataset.embedded(None),
+        dataset.embedded(None, SHOWN[evaluation.shown]),
         heads["pose"],
         heads["identity"],
         evaluation.max_queries,

@@ -16,14 +16,11 @@ from rich.progress import (
 )
 
 from index.evaluation.table2.display import markdown, show
-from index.evaluation.table2.plan import Settings, TableRun
+from index.evaluation.table2.plan import BESIDE, Settings, TableRun
 from index.evaluation.table2.runner import run_all
 from index.evaluation.table2.summary import summarise
 from training.appearing import appearing
 from training.data.readers import open_reader
-
-KINDS = {"eth80": "eth80", "coil100": "coil100", "lmo": "bop"}
-"""Protocol of ``--also`` → reader."""
 
 
 def check_data(settings: Settings) -> None:
@@ -31,7 +28,7 @@ def check_data(settings: Settings) -> None:
     for split in ("train", "test"):
         next(open_reader(settings.root).sequences(split), None)
     for protocol, folder in settings.also:
-        next(open_reader(folder, KINDS[protocol]).sequences(), None)
+        next(open_reader(folder, BESIDE[protocol]).sequences(), None)
 
 
 def print_plan(runs: Sequence[TableRun], jobs: int) -> None:

@@ -32,8 +32,11 @@ ROWS: dict[str, str | None] = {
 
 SIMSIAM_ROWS = ("nearby", "distant", "same-frame")
 
-BESIDE = ("eth80", "coil100", "lmo")
-"""Protocols that ``--also`` takes: a folder and an encoder are all they need."""
+BESIDE = {"eth80": "eth80", "eth80-toy": "eth80", "coil100": "coil100", "lmo": "bop"}
+"""What ``--also`` takes → its reader: protocols that a folder and an encoder are enough for."""
+
+COMMANDS = {"eth80-toy": ("eth80", "--shown", "toy")}
+"""The words after `posebank evaluate`, where they are more than the protocol's name."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class TableRun:
         arguments = ["train", recipe_of(self.family, self.row), "--data", str(asked.root)]
         arguments += ["--split", "train"]
         if asked.train_also:
-            for _, folder in asked.also:
+            for folder in dict.fromkeys(folder for _, folder in asked.also):
                 arguments += ["--data", str(folder), "--split", ""]
         # Overrides of `optimise` would make a frozen row train.
         frozen = drawn_nothing(self.row) or self.row == "random"
@@ -104,7 +107,8 @@ class TableRun:
 
     def evaluation(self, protocol: str) -> list[str]:
         """The arguments of `posebank evaluate` that settle what is measured."""
-        arguments = ["evaluate", protocol, "--root", str(self.protocols[protocol])]
+        words = COMMANDS.get(protocol, (protocol,))
+        arguments = ["evaluate", *words, "--root", str(self.protocols[protocol])]
         if self.settings.max_queries is not None:
             arguments += ["--max-queries", str(self.settings.max_queries)]
         return arguments

@@ -61,6 +61,11 @@ MORE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("eth80", "ETH-80 re-ID mAP", "reid_map"),
         Column("coil100", "COIL-100 re-ID mAP", "reid_map"),
     ),
+    "ETH-80, the toys alone": (
+        Column("eth80-toy", "azimuth error °", "azimuth_error_mean_deg", digits=1),
+        Column("eth80-toy", "share ≤ 22.5°", "share_within_22_5_deg"),
+        Column("eth80-toy", "re-ID mAP", "reid_map"),
+    ),
     "LM-O": (
         Column("lmo", "rotation error °", "rotation_error_mean_deg", digits=1),
         Column("lmo", "re-ID mAP", "reid_map"),
