@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from index.gallery import Gallery, unknown_index
+from index.gallery import Gallery
 from index.home import Home
+from index.opening import unknown_index
 from index.store.database import reading
+from index.store.enrolled import last_change
 from index.store.migrate import migrate
 from index.store.stored_view import StoredView
 from index.store.versions import current_names
@@ -22,7 +24,8 @@ class Catalog:
     """Index names → galleries of their current versions. Safe for many threads.
 
     ``refresh`` replaces what was promoted since; who still holds an old gallery keeps using it.
-    ``errors`` says which indexes could not be opened, and why.
+    ``follow`` takes in what was enrolled and erased. ``errors`` says which indexes could not be
+    opened, and why.
     """
 
     def __init__(self, home: Home, threads: int | None = None) -> None:
@@ -35,11 +38,20 @@ class Catalog:
         self._lock = threading.Lock()
         self.refresh()
 
+    def follow(self) -> None:
+        """Take in what this process and others enrolled and erased; never waits for an opening."""
+        with reading(self.home) as connection:
+            newest = last_change(connection)
+            for gallery in self._galleries.values():
+                if gallery.seen < newest:
+                    gallery.follow(connection)
+
     def refresh(self) -> tuple[str, ...]:
-        """Open newly promoted versions and forget dropped indexes; the names that changed.
+        """Follow, open newly promoted versions, forget dropped indexes; the names that changed.
 
         An index that cannot be opened keeps its old gallery and goes to ``errors``.
         """
+        self.follow()
         with self._lock:
             with reading(self.home) as connection:
                 current = current_names(connection)

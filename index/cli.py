@@ -164,9 +164,9 @@ def inspect(
     name: Name, version: MaybeVersion = None, home: HomeFolder = None, as_json: Json = False
 ) -> None:
     """What one version holds: counts, heads, options, and what was skipped."""
-    from index.gallery import unknown_index
     from index.manage import versions
     from index.manifest import Manifest
+    from index.opening import unknown_index
 
     found = [
         record

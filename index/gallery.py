@@ -1,27 +1,26 @@
-"""An opened index version: crop embeddings in, annotated neighbours out."""
+"""An opened index version and what was enrolled since: crop embeddings in, annotated views out."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from index.canary import check_canary
-from index.confidence import Confidence, read_confidence
 from index.filters import NO_FILTERS, Filters
 from index.home import Home
-from index.manifest import Counts, Manifest, row_order
+from index.manifest import Counts
+from index.opening import OpenedVersion, open_version
+from index.part import Part, best_of, count_rows, gather
 from index.stopwatch import Stopwatch
-from index.store.columns import Columns, load_columns
 from index.store.database import reading
-from index.store.migrate import migrate
+from index.store.enrolled import changes_after, enrolled_rows, erased_among
 from index.store.stored_view import StoredView
-from index.store.versions import VersionRecord, find_version, list_versions, row_view_ids
 from index.store.views import fetch_thumbnail, fetch_views
-from index.vectors import VectorIndex, read_flat
 from training.errors import GalleryError, QueryError
 
 FALLBACK = {"identity": "pose", "pose": "identity"}
@@ -41,32 +40,25 @@ class Neighbour:
 
 
 class Gallery:
-    """One version of an index, read into memory. Safe for any number of reading threads.
+    """One version of an index, read into memory, and the views enrolled into the index since.
 
-    ``confidence`` calibrates its answers, None where the version cannot. It keeps answering after
-    another version was promoted or this one was dropped.
+    Safe for any number of threads. ``confidence`` calibrates its answers, None where the version
+    cannot. It keeps answering after another version was promoted or this one was dropped, and
+    never with a view that was erased. Rows are counted through the snapshot and on through what
+    was enrolled; a row always stays the same view's.
     """
 
-    def __init__(
-        self,
-        home: Home,
-        manifest: Manifest,
-        vectors: Mapping[str, VectorIndex],
-        view_ids: NDArray[np.int64],
-        columns: Columns,
-        confidence: Confidence | None = None,
-    ) -> None:
+    def __init__(self, home: Home, opened: OpenedVersion) -> None:
         self.home = home
-        self.name = manifest.name
-        self.version = manifest.version
-        self.manifest = manifest
-        self.heads = {head: index.dim for head, index in vectors.items()}
-        self.size = len(view_ids)
-        self.confidence = confidence
-        self._vectors = vectors
-        self._view_ids = view_ids
-        self._columns = columns
-        self._alive = columns.known.copy()
+        self.manifest = opened.manifest
+        self.name = opened.manifest.name
+        self.version = opened.manifest.version
+        self.heads = {head: stored.dim for head, stored in opened.manifest.heads.items()}
+        self.confidence = opened.confidence
+        self._parts: tuple[Part, Part] = (opened.snapshot, opened.tail)
+        self._growing = opened.growing
+        self._seen = opened.seen
+        self._following = threading.Lock()
 
     @classmethod
     def open(
@@ -77,25 +69,42 @@ class Gallery:
         Checks every file against the manifest first. ``threads`` bounds the cores one search
         uses. Raises GalleryError if the index is unknown, damaged or differs from the database.
         """
-        folder = home.index_folder(name)
-        migrate(home)
-        with reading(home) as connection:
-            record = find_version(connection, name, version)
-            if record is None:
-                known = [found.name for found in list_versions(connection) if found.current]
-                raise unknown_index(name, version, known)
-            view_ids = row_view_ids(connection, record.id)
-            columns = load_columns(connection, record.id, len(view_ids))
-        manifest = Manifest.read(folder / record.version)
-        _check(manifest, record, view_ids)
-        return cls(
-            home,
-            manifest,
-            _read_heads(folder / record.version, manifest, threads),
-            view_ids,
-            columns,
-            read_confidence(folder / record.version, manifest.confidence_sha256),
-        )
+        return cls(home, open_version(home, name, version, threads))
+
+    @property
+    def size(self) -> int:
+        """How many views there are to be found."""
+        return sum(int(np.count_nonzero(part.alive)) for part in self._parts)
+
+    @property
+    def seen(self) -> int:
+        """The last change of the database that it knows; see ``follow``."""
+        return self._seen
+
+    def follow(self, connection: sa.Connection) -> None:
+        """Take in what was enrolled and erased since, by whichever process."""
+        with self._following:
+            changes = changes_after(connection, self._seen)
+            if not changes:
+                return
+            snapshot, tail = self._parts
+            erased = [change.view_id for change in changes if change.erased]
+            snapshot.alive[snapshot.places(erased)] = False
+            gone = tail.places(erased)
+            tail.alive[gone] = False
+            new = enrolled_rows(
+                connection,
+                self.name,
+                self.manifest.encoder.identity,
+                self.heads,
+                among=sorted({change.view_id for change in changes}),
+            )
+            for head, index in self._growing.items():
+                index.wipe(gone)
+                index.append(new.vectors[head])
+            # Before the parts: ``views`` takes a row for erased if that was after what is seen.
+            self._seen = changes[-1].id
+            self._parts = (snapshot, tail.extended(new.view_ids, new.texts, new.has_box9))
 
     def check_encoder(self, identity: str) -> None:
         """Raises GalleryError unless the encoder of the queries is the one of the gallery."""
@@ -137,10 +146,12 @@ class Gallery:
 
         Those of the views that the filters leave.
         """
-        texts, codes = self._columns.text[column].values, self._columns.text[column].codes
-        left = codes[filters.mask(self._columns) & self._alive]
-        there = np.bincount(left, minlength=len(texts)) > 0
-        return tuple(sorted(texts[code] for code in np.flatnonzero(there)))
+        found: set[str] = set()
+        for part in self._parts:
+            held = part.columns.text[column]
+            texts = held.values
+            found |= {texts[code] for code in np.unique(held.codes[part.left(filters)])}
+        return tuple(sorted(found))
 
     def search(
         self,
@@ -186,51 +197,58 @@ class Gallery:
         Without the database: a row may be of a view deleted since; ``views`` tells. Raises
         QueryError.
         """
-        index = self._vectors.get(head)
-        if index is None:
+        if head not in self.heads:
             raise QueryError(
                 f"Index {self.name!r} has no head {head!r}.", f"Use one of {sorted(self.heads)}."
             )
-        queries = _checked_queries(vectors, index.dim, k)
-        mask = filters.mask(self._columns) & self._alive
-        similarity, rows = index.search(queries, k, None if mask.all() else mask)
+        queries = _checked_queries(vectors, self.heads[head], k)
+        similarity, rows = best_of(
+            [part.rank(queries, head, k, filters) for part in self._parts], k
+        )
         return np.clip(similarity, -1.0, 1.0), rows
 
     def views(self, rows: NDArray[np.int64]) -> dict[int, StoredView]:
-        """Row → view. Rows whose view was deleted are absent, and later searches avoid them."""
-        wanted = {int(row): int(self._view_ids[row]) for row in rows}
+        """Row → view. Rows whose view was erased are absent, and later searches avoid them."""
+        seen = self._seen
+        keys = gather(self._parts, rows, lambda part, at: part.view_ids[at])
+        wanted = dict(zip(rows.tolist(), keys.tolist(), strict=True))
+        ids = sorted(set(wanted.values()))
         with reading(self.home) as connection:
-            views = fetch_views(connection, sorted(set(wanted.values())))
-        gone = [row for row, identity in wanted.items() if identity not in views]
+            views = fetch_views(connection, ids)
+            # One of this name may have been enrolled anew, but that is another picture.
+            for key in erased_among(connection, seen, ids):
+                views.pop(key, None)
         # Written by any thread at any time: a row only ever goes from alive to gone.
-        self._alive[gone] = False
-        return {row: views[identity] for row, identity in wanted.items() if identity in views}
+        for part in self._parts:
+            here = [row for row in wanted if part.first <= row < part.end]
+            gone = [row - part.first for row in here if wanted[row] not in views]
+            part.alive[gone] = False
+        alive = gather(self._parts, rows, lambda part, at: part.alive[at])
+        return {row: views[wanted[row]] for row in rows[alive].tolist()}
+
+    def vectors(self, rows: NDArray[np.int64], head: str) -> NDArray[np.float32]:
+        """(n, dim) float32, the embeddings of these rows by one head."""
+        return gather(self._parts, rows, lambda part, at: part.vectors[head].vectors(at))
+
+    def rows(self, filters: Filters = NO_FILTERS) -> NDArray[np.int64]:
+        """The rows that the filters leave, ascending."""
+        return np.concatenate(
+            [np.flatnonzero(part.left(filters)) + part.first for part in self._parts]
+        )
 
     def instance_codes(self, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
         """A pair of numbers per row, equal where dataset and instance are."""
-        text = self._columns.text
-        pairs = zip(text["dataset"].codes[rows], text["instance"].codes[rows], strict=True)
-        return [(int(dataset), int(instance)) for dataset, instance in pairs]
+        dataset = gather(self._parts, rows, lambda p, at: p.columns.text["dataset"].codes[at])
+        instance = gather(self._parts, rows, lambda p, at: p.columns.text["instance"].codes[at])
+        return list(zip(dataset.tolist(), instance.tolist(), strict=True))
 
     def count_instances(self, filters: Filters = NO_FILTERS) -> int:
         """How many instances the filters leave."""
-        return self._distinct("instance", filters.mask(self._columns) & self._alive)
+        return self.counts(filters).instances
 
     def counts(self, filters: Filters = NO_FILTERS) -> Counts:
         """How much the filters leave."""
-        left = filters.mask(self._columns) & self._alive
-        return Counts(
-            views=int(left.sum()),
-            sequences=self._distinct("sequence", left),
-            instances=self._distinct("instance", left),
-            categories=len(np.unique(self._columns.text["category"].codes[left])),
-            annotated=int((left & self._columns.has_box9).sum()),
-        )
-
-    def _distinct(self, name: str, left: NDArray[np.bool_]) -> int:
-        """How many pairs of dataset and column ``name`` the rows ``left`` (N,) bool hold."""
-        dataset, named = (self._columns.text[text].codes[left] for text in ("dataset", name))
-        return len(np.unique(dataset.astype(np.int64) << 32 | named))
+        return count_rows([(part.columns, part.left(filters)) for part in self._parts])
 
     def view(self, view_id: int) -> StoredView | None:
         """The view with this id if the store knows it."""
@@ -241,14 +259,6 @@ class Gallery:
         """The JPEG of a view's crop, longest side at most 160 px, or None."""
         with reading(self.home) as connection:
             return fetch_thumbnail(connection, view_id)
-
-
-def unknown_index(name: str, version: str | None, known: list[str]) -> GalleryError:
-    """The error for an index or version that is not there, naming those that are."""
-    what = f"Index {name!r}" + (f" has no version {version!r}." if version else " does not exist.")
-    if known:
-        return GalleryError(what, f"Indexes with a current version: {', '.join(known)}.")
-    return GalleryError(what, "Build one with `index build NAME --data ROOT --encoder DIR`.")
 
 
 def _checked_queries(vectors: NDArray[np.float32], dim: int, k: int) -> NDArray[np.float32]:
@@ -263,25 +273,3 @@ def _checked_queries(vectors: NDArray[np.float32], dim: int, k: int) -> NDArray[
     if not np.isfinite(queries).all():
         raise QueryError("A query vector has values that are not finite.", "Check the crop.")
     return queries
-
-
-def _read_heads(folder: Path, manifest: Manifest, threads: int | None) -> dict[str, VectorIndex]:
-    count = manifest.counts.views
-    return {
-        head: read_flat(folder / stored.file, stored.sha256, stored.dim, count, threads)
-        for head, stored in manifest.heads.items()
-    }
-
-
-def _check(manifest: Manifest, record: VersionRecord, view_ids: NDArray[np.int64]) -> None:
-    remedy = "Run `index verify`, then build the index again or promote another version."
-    if manifest.version != record.version:
-        raise GalleryError(
-            f"The manifest of {record.name} {record.version} hashes to {manifest.version}.", remedy
-        )
-    if row_order(view_ids) != manifest.row_order_sha256:
-        raise GalleryError(
-            f"The database holds the {len(view_ids)} rows of {record.name} {record.version} in "
-            "another order than its manifest.",
-            remedy,
-        )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from index.building.lock import exclusive
 from index.files import disk_errors
-from index.gallery import unknown_index
 from index.home import Home
+from index.opening import unknown_index
 from index.store.database import one_writer, reading, writing
 from index.store.migrate import migrate
 from index.store.versions import (

@@ -9,9 +9,9 @@ import numpy as np
 
 from index.building.assemble import damages
 from index.confidence import read_confidence
-from index.gallery import unknown_index
 from index.home import Home
 from index.manifest import FILE, Manifest, row_order
+from index.opening import unknown_index
 from index.store.database import reading
 from index.store.migrate import migrate
 from index.store.versions import find_version, list_versions, row_fingerprints, row_view_ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,10 @@ from index.store.tables import sequences, version_rows, views
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """``codes`` (N,) int32 as ``code_of`` gives them; −1 where the row's metadata is gone."""
+    """``codes`` (N,) int32 as ``code_of`` gives them; −1 where the row's metadata is gone.
+
+    ``code_of`` is shared by the columns of one gallery and may grow while it is read.
+    """
 
     code_of: dict[str, int]
     codes: NDArray[np.int32]
@@ -25,9 +29,16 @@ class Column:
 
     def mask(self, wanted: tuple[str, ...]) -> NDArray[np.bool_]:
         """(N,) bool: the row's value is one of ``wanted``."""
-        chosen = np.zeros(len(self.code_of) + 1, dtype=bool)  # the last place serves code −1
-        chosen[[self.code_of[value] for value in wanted if value in self.code_of]] = True
+        known = len(self.code_of)
+        codes = (self.code_of.get(value, known) for value in wanted)
+        chosen = np.zeros(known + 1, dtype=bool)  # the last place serves code −1
+        chosen[[code for code in codes if code < known]] = True
         return chosen[self.codes]
+
+    def extended(self, values: Sequence[str]) -> Column:
+        """This column with more rows at its end."""
+        codes = [self.code_of.setdefault(value, len(self.code_of)) for value in values]
+        return Column(self.code_of, np.append(self.codes, np.array(codes, dtype=np.int32)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +51,23 @@ class Columns:
     text: dict[str, Column]
     has_box9: NDArray[np.bool_]
     known: NDArray[np.bool_]
+
+    def without_rows(self) -> Columns:
+        """Columns of no rows that share the codes of these."""
+        none = np.zeros(0, dtype=bool)
+        text = {
+            name: Column(column.code_of, np.zeros(0, dtype=np.int32))
+            for name, column in self.text.items()
+        }
+        return Columns(text, none, none)
+
+    def extended(self, texts: Mapping[str, Sequence[str]], has_box9: NDArray[np.bool_]) -> Columns:
+        """These columns with more rows at their end, all known."""
+        return Columns(
+            {name: column.extended(texts[name]) for name, column in self.text.items()},
+            np.append(self.has_box9, has_box9),
+            np.append(self.known, np.ones(len(has_box9), dtype=bool)),
+        )
 
 
 NAMES = ("dataset", "split", "sequence", "instance", "category")

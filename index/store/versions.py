@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from index.store.database import upsert
 from index.store.tables import (
+    changes,
     current_versions,
     enrolled_views,
     index_versions,
@@ -155,11 +156,12 @@ def forget_version(connection: sa.Connection, version_id: int) -> None:
 
 
 def incomplete_versions(connection: sa.Connection, name: str | None = None) -> list[VersionRecord]:
-    """The versions, of one index or of all, that hold rows of deleted views; oldest first."""
+    """The versions, of one index or of all, that hold rows of erased views; oldest first."""
+    erased = sa.select(changes.c.view_id).where(changes.c.erased)
+    there = sa.select(views.c.id).where(views.c.id == version_rows.c.view_id)
     holes = (
         sa.select(version_rows.c.version_id)
-        .outerjoin(views, views.c.id == version_rows.c.view_id)
-        .where(views.c.id.is_(None))
+        .where(version_rows.c.view_id.in_(erased), ~there.exists())
         .distinct()
     )
     wanted = {row[0] for row in connection.execute(holes)}

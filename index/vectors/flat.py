@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _HEADER_BYTES = 4096
 
+ROWS_AT_ONCE = 8192
+"""Rows copied from file to file at a time."""
+
 
 class FlatIndex:
     """Exact inner-product search; ``threads`` bounds the cores one search may use."""
@@ -53,6 +56,11 @@ class FlatIndex:
     def size(self) -> int:
         """Number of rows."""
         return int(self._index.ntotal)
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, dim) float32 of these rows."""
+        found: NDArray[np.float32] = self._index.reconstruct_batch(np.asarray(rows, np.int64))
+        return found
 
     def search(
         self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None = None
@@ -115,9 +123,24 @@ def read_flat(
 ) -> FlatIndex:
     """The index in a file of ``count`` rows whose SHA-256 must be ``sha256``.
 
-    The hash is checked before FAISS reads a byte, because a crafted file can corrupt memory.
     Raises GalleryError if the file is missing, was changed or holds something else.
     """
+    return FlatIndex(_checked(path, sha256, dim, count), threads)
+
+
+def copy_rows(
+    path: Path, sha256: str, dim: int, keep: NDArray[np.bool_], writer: FlatWriter
+) -> None:
+    """Append the rows to ``keep`` (N,) of such a file to another. Raises as ``read_flat``."""
+    index = _checked(path, sha256, dim, len(keep))
+    for start in range(0, len(keep), ROWS_AT_ONCE):
+        part = keep[start : start + ROWS_AT_ONCE]
+        writer.add(index.reconstruct_n(start, len(part))[part])
+
+
+def _checked(path: Path, sha256: str, dim: int, count: int) -> Any:
+    """FAISS's index; the hash is checked before it reads a byte: a crafted file can corrupt
+    memory."""
     remedy = "Build the index again, or promote another version."
     found = sha256_of(path)
     if found != sha256:
@@ -135,4 +158,4 @@ def read_flat(
             f"says {count} of {dim}.",
             remedy,
         )
-    return FlatIndex(index, threads)
+    return index

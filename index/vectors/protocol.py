@@ -21,6 +21,10 @@ class VectorIndex(Protocol):
         """Number of rows."""
         ...
 
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, dim) float32 of these rows."""
+        ...
+
     def search(
         self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -23,12 +23,9 @@ def gallery(build, home) -> Gallery:
 
 def stored(gallery: Gallery, sequence: str, frames: list[int], head: str = "pose") -> np.ndarray:
     """(F, dim) the stored vectors of these frames."""
-    rows = {}
-    for row in range(gallery.size):
-        view = gallery.view(int(gallery._view_ids[row]))
-        if view.sequence == sequence:
-            rows[view.frame] = gallery._vectors[head]._index.reconstruct(row)
-    return np.stack([rows[frame] for frame in frames])
+    views = gallery.views(gallery.rows(Filters(sequence=sequence)))
+    row_of = {view.frame: row for row, view in views.items()}
+    return gallery.vectors(np.array([row_of[frame] for frame in frames]), head)
 
 
 def test_a_clip_of_the_gallery_gets_its_own_action(gallery):

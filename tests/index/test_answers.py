@@ -40,12 +40,7 @@ def gallery(build, home, paint_at, rewrite, tmp_path) -> Gallery:
 
 def embedding(gallery: Gallery, sequence: str, head: str = "pose") -> np.ndarray:
     """The stored vector of the sequence's first view."""
-    index = gallery._vectors[head]
-    for row in range(gallery.size):
-        view = gallery.view(int(gallery._view_ids[row]))
-        if view.sequence == sequence:
-            return index._index.reconstruct(row)
-    raise AssertionError(sequence)
+    return gallery.vectors(gallery.rows(Filters(sequence=sequence))[:1], head)[0]
 
 
 def test_a_view_asked_about_itself_gets_its_own_box(gallery):
@@ -198,7 +193,6 @@ def test_no_view_is_ranked_for_instances_that_are_not_there(gallery, monkeypatch
 
 
 def test_without_an_identity_head_pose_answers_with_a_note(gallery):
-    gallery._vectors = {"pose": gallery._vectors["pose"]}
     gallery.heads = {"pose": 24}
     answer = answer_reid(gallery, embedding(gallery, "s2"), k=1)
     assert answer.head == "pose"

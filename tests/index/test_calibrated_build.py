@@ -45,7 +45,7 @@ def test_a_gallery_of_boxes_is_calibrated_and_hashed(built, home):
 
 def test_an_answer_carries_the_confidence_for_what_is_known_of_the_ground(built, home):
     gallery = Gallery.open(home, "things")
-    vector = gallery._vectors["pose"]._index.reconstruct(0)
+    vector = gallery.vectors(np.array([0]), "pose")[0]
     for plane, calibration in ((PLANE, "measured"), (None, "none")):
         answer = answer_pose(gallery, vector, PoseQuery(CROP, (64, 48), CAMERA, plane), k=3)
         consensus = answer.consensus
@@ -60,7 +60,7 @@ def test_an_answer_carries_the_confidence_for_what_is_known_of_the_ground(built,
 
 def test_a_calibration_of_another_pooling_or_head_is_not_used(built, home):
     gallery = Gallery.open(home, "things")
-    vector = gallery._vectors["pose"]._index.reconstruct(0)
+    vector = gallery.vectors(np.array([0]), "pose")[0]
     query = PoseQuery(CROP, (64, 48), CAMERA, PLANE)
     assert answer_pose(gallery, vector, query).consensus.confidence is not None
     stored = gallery.confidence
@@ -73,7 +73,7 @@ def test_a_calibration_of_another_pooling_or_head_is_not_used(built, home):
 
 def test_how_sure_an_answer_must_be_is_the_caller_s_to_say(built, home):
     gallery = Gallery.open(home, "things")
-    vector = gallery._vectors["pose"]._index.reconstruct(0)
+    vector = gallery.vectors(np.array([0]), "pose")[0]
     query = PoseQuery(CROP, (64, 48), CAMERA, PLANE)
     answers = [answer_pose(gallery, vector, query, abstain_below=p).consensus for p in (0.0, 1.0)]
     assert answers[0].confidence == answers[1].confidence
@@ -85,7 +85,7 @@ def test_how_sure_an_answer_must_be_is_the_caller_s_to_say(built, home):
 
 def test_the_consensus_asks_as_many_however_few_are_shown(built, home):
     gallery = Gallery.open(home, "things")
-    vector = gallery._vectors["pose"]._index.reconstruct(40)
+    vector = gallery.vectors(np.array([40]), "pose")[0]
     query = PoseQuery(CROP, (64, 48), CAMERA, PLANE)
     few, many = (answer_pose(gallery, vector, query, k=k) for k in (2, 30))
     assert (len(few.neighbours), len(many.neighbours)) == (2, 30)

@@ -53,9 +53,7 @@ def world(tmp_path_factory, painted, encoder):
     with writing(home) as connection:
         stored = fetch_views(connection, ids)
     views = [stored[identity] for identity in ids]
-    vectors = np.stack(
-        [gallery._vectors["pose"]._index.reconstruct(row) for row in range(gallery.size)]
-    )
+    vectors = gallery.vectors(np.arange(gallery.size), "pose")
     yield gallery, views, vectors
     close_database(home)
 
@@ -148,8 +146,8 @@ def test_a_gpu_is_used_where_faiss_finds_one_and_has_room(monkeypatch):
 
 
 def test_masked_and_whole_search_agree(world):
-    gallery, _, vectors = world
-    index = gallery._vectors["pose"]
+    _, _, vectors = world
+    index = FlatIndex.of(vectors)
     whole = index.search(vectors, 30)
     masked = index.search(vectors, 30, np.ones(30, bool))
     np.testing.assert_array_equal(whole[1], masked[1])
