@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from index.enrolment.new_view import NewView
-from index.gallery import unknown_index
 from index.home import Home
 from index.manifest import Manifest
+from index.opening import unknown_index
 from index.store.database import one_writer, writing
 from index.store.enrolled import add_changes, add_enrolled, enrolled_fingerprints
 from index.store.migrate import migrate
