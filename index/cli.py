@@ -249,6 +249,24 @@ def drop(
         typer.echo(f"{name} {version} is gone, and {dropped.views} views only it had.")
 
 
+@app.command()
+def migrate(
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for a database that is still starting.")
+    ] = 0.0,
+    home: HomeFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the database to the newest schema; several may do it at once, one does."""
+    from index.store.migrate import HEAD, migrate_once_up
+
+    migrate_once_up(_home(home), wait)
+    if as_json:
+        print_json({"revision": HEAD})
+    else:
+        typer.echo(f"The database is at schema {HEAD}.")
+
+
 def _home(path: Path | None) -> Home:
     from index.home import Home
 

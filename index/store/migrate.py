@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -31,6 +32,19 @@ def migrate(home: Home) -> None:
             one_writer(connection)
             if revision(connection) != HEAD:
                 _upgrade(connection)
+
+
+def migrate_once_up(home: Home, seconds: float) -> None:
+    """``migrate``, asked again for ``seconds`` as long as the database does not answer yet."""
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            return migrate(home)
+        except GalleryError as error:
+            away = isinstance(error.__cause__, sa.exc.OperationalError)
+            if not away or time.monotonic() >= give_up:
+                raise
+            time.sleep(0.5)
 
 
 def revision(connection: sa.Connection) -> str | None:
