@@ -1,15 +1,16 @@
 // The pose answer: what the neighbours say together, how sure that is, and each of them alone.
 
-import { h } from "./elements.js";
-import { bar, milliseconds, notes, percent, thumbnail } from "./parts.js";
+import { h } from "../elements.js";
+import { bar, boxFacts, milliseconds, notes, percent } from "../parts.js";
+import { thumbnail } from "../pictures.js";
+import { SpaceFigure } from "../space/figure.js";
+import { scene } from "../space/scene.js";
 
 const WORDS = [
   [0.9, "Very likely right"], [0.7, "Likely right"], [0.5, "More likely right than wrong"],
   [0.25, "Doubtful"], [0, "Very doubtful"],
 ];
 
-const centimetres = (metres) => `${(100 * metres).toFixed(metres < 0.1 ? 1 : 0)} cm`;
-const fact = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
 const inWords = (confidence) => WORDS.find(([least]) => confidence >= least)[1];
 
 function confidenceText(confidence) {
@@ -51,15 +52,6 @@ function verdict(consensus) {
   );
 }
 
-function boxFacts({ scale_m: scale, translation_m: at }, muted) {
-  return h(
-    "dl", { class: `facts${muted ? " muted" : ""}` },
-    fact("width × height × depth", scale.map(centimetres).join(" × ")),
-    fact("centre, x right · y down · z forward", at.map((v) => `${v.toFixed(2)} m`).join(" · ")),
-    fact("distance", `${Math.hypot(...at).toFixed(2)} m`),
-  );
-}
-
 function agreement({ agreement: share, members, hypothesis }, shown) {
   if (!hypothesis) return null;
   return h(
@@ -67,6 +59,24 @@ function agreement({ agreement: share, members, hypothesis }, shown) {
     `${members.length} of the ${shown} neighbours shown ${members.length === 1 ? "agrees" : "agree"} on this box, `
       + `${percent(share, 0)} of the weight of all that were heard.`,
   );
+}
+
+const LEGEND = [
+  ["answer", "the box drawn"], ["agrees", "neighbours that agree"], ["muted", "other neighbours"],
+  ["front", "front; dashed: where else it may be"],
+];
+
+// The box drawn stands in space among those of the other neighbours; null: there is none.
+function inSpace({ consensus, neighbours, query }, i) {
+  const box = i === null ? consensus.hypothesis : neighbours[i].box;
+  if (!box) return null;
+  const style = i !== null ? "neighbour" : consensus.box ? "answer" : "hypothesis";
+  const others = neighbours.flatMap((neighbour, j) =>
+    neighbour.box && j !== i ? [[neighbour.box, consensus.members.includes(j) ? "agrees" : "muted"]] : []);
+  return scene({
+    camera: query.camera, size: [query.image_width, query.image_height], plane: query.plane, box, style, others,
+    symmetry: i === null ? consensus.symmetry : null,
+  });
 }
 
 // `onChoice(i)` is told which box to draw: a neighbour's position, or null for the consensus.
@@ -95,9 +105,11 @@ export function poseCard(answer, onChoice) {
       neighbour.box ? null : h("span", { class: "why" }, neighbour.reason),
     ),
   );
+  const space = new SpaceFigure(LEGEND);
   let chosen = null;
   function choose(i) {
     chosen = i;
+    space.show(inSpace(answer, i));
     together.setAttribute("aria-pressed", String(i === null));
     buttons.forEach((button, j) => button.setAttribute("aria-pressed", String(j === i)));
     onChoice(i);
@@ -106,15 +118,22 @@ export function poseCard(answer, onChoice) {
   return h(
     "article", { class: "card", "data-testid": "pose" },
     h("h2", {}, "Pose ", h("span", { class: "hint" }, `${answer.index.name} · ${answer.index.version} · head ${answer.head}`)),
-    verdict(consensus),
-    consensus.hypothesis ? boxFacts(consensus.hypothesis, !consensus.box) : null,
-    agreement(consensus, neighbours.length),
-    consensus.symmetry ? h("p", { class: "symmetry", "data-testid": "symmetry" }, consensus.symmetry.note) : null,
-    notes(answer.assumptions, "Assumptions"),
+    h(
+      "div", { class: "pose" },
+      h(
+        "div", {},
+        verdict(consensus),
+        consensus.hypothesis ? boxFacts(consensus.hypothesis, !consensus.box) : null,
+        agreement(consensus, neighbours.length),
+        consensus.symmetry ? h("p", { class: "symmetry", "data-testid": "symmetry" }, consensus.symmetry.note) : null,
+        notes(answer.assumptions, "Assumptions"),
+      ),
+      space.element,
+    ),
     neighbours.length
       ? h("div", { class: "choice" }, h("h3", {}, "Box drawn: that of all together, or of the neighbour chosen"), together)
       : null,
     h("ul", { class: "views" }, ...buttons.map((button) => h("li", {}, button))),
-    h("p", { class: "hint timings" }, milliseconds(answer.timings_ms)),
+    answer.timings_ms ? h("p", { class: "hint timings" }, milliseconds(answer.timings_ms)) : null,
   );
 }

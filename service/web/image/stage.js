@@ -1,7 +1,7 @@
 // The image, the crop drawn on it (mouse, touch, keyboard) and the boxes laid over it.
 // Coordinates are image pixels, pixel centres at integers: the picture spans [-0.5, width - 0.5].
 
-import { s } from "./elements.js";
+import { s } from "../elements.js";
 
 const CORNERS = { nw: [0, 1], ne: [2, 1], sw: [0, 3], se: [2, 3] };
 const MIN_SIDE = 2;

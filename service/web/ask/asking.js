@@ -1,0 +1,115 @@
+// A question goes out, its answers are drawn.
+
+import { post, Refused } from "../api.js";
+import { crop, cropUnfinished, image, onCrop, onImage, stage } from "../image/image.js";
+import { named, onIndexes } from "../indexes.js";
+import { key, onKey } from "../key.js";
+import { fillFilters, fillIndexes } from "../options.js";
+import { problemCard } from "../problem.js";
+import { curlCommand, wireCopy } from "./curl.js";
+import { cuboid, orbit } from "./cuboid.js";
+import { readRequest, unfinished, writeRequest } from "./form.js";
+import { caption, poseCard } from "./pose.js";
+import { reidCard } from "./reid.js";
+
+const POSE = "/pose/estimate";
+const $ = (id) => document.getElementById(id);
+const form = $("ask");
+let underway = null;
+let shown = null; // what lies over the image: { boxes, caption }
+
+// Both answers come from one request, unless re-ID alone is asked as curl.
+const question = (route = POSE) =>
+  ({ ...readRequest(form, crop()), ...(route === POSE ? { reid: true } : {}) });
+
+function showCurl() {
+  const base = location.href.replace(/[?#].*$/, "").replace(/\/$/, "");
+  const route = form.elements.route.value;
+  const name = image()?.name ?? "image.jpg";
+  $("curl-text").textContent = curlCommand(base, route, name, question(route), key() !== "");
+}
+
+// An answer that comes after its image was replaced must not be drawn over the next one.
+function dropQuestion() {
+  underway?.abort();
+  underway = null;
+  $("submit").textContent = "Ask";
+}
+
+export function drawAnswer() {
+  stage.setBoxes(shown?.boxes ?? []);
+  $("caption").textContent = shown?.caption ?? "";
+}
+
+function choose(answer, i) {
+  const { consensus, neighbours, query } = answer;
+  const { box, hypothesis, symmetry } = consensus;
+  const boxes = i !== null
+    ? [cuboid(neighbours[i].box.vertices_px, "neighbour")]
+    : hypothesis
+      ? [cuboid(hypothesis.vertices_px, box ? "answer" : "hypothesis"), orbit(hypothesis, query.camera, symmetry)]
+      : [];
+  shown = { boxes: boxes.filter((one) => one !== null), caption: caption(answer, i) };
+  drawAnswer();
+}
+
+async function submit() {
+  if (!image()) return;
+  const open = [...(cropUnfinished() ? ["the crop"] : []), ...unfinished(form)];
+  if (open.length) {
+    fail(new Refused({
+      title: "The question is unfinished",
+      detail: `Some numbers of ${open.join(" and ")} are missing.`,
+      remedy: "Fill all of them in, or empty all of them.",
+    }));
+    return;
+  }
+  underway?.abort();
+  const mine = (underway = new AbortController());
+  $("submit").textContent = "Asking …";
+  let answer;
+  try {
+    answer = await post(POSE, image().blob, image().name, question(), mine.signal);
+  } catch (error) {
+    if (mine === underway) fail(error);
+    return;
+  }
+  if (mine !== underway) return;
+  $("submit").textContent = "Ask";
+  $("results").replaceChildren(poseCard(answer, (i) => choose(answer, i)), reidCard(answer.reid, answer.index.name));
+}
+
+function fail(error) {
+  dropQuestion();
+  shown = null;
+  drawAnswer();
+  $("results").replaceChildren(problemCard(error));
+}
+
+export function wireAsking() {
+  wireCopy();
+  onImage((request) => {
+    dropQuestion();
+    shown = null;
+    $("results").replaceChildren();
+    $("submit").disabled = !image();
+    writeRequest(form, request ?? {});
+    showCurl();
+    if (request) submit();
+  });
+  onCrop(showCurl);
+  onKey(showCurl);
+  onIndexes((served) => {
+    fillIndexes(form.elements.index, served);
+    fillFilters(form, named(form.elements.index.value));
+    showCurl();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.name === "index") fillFilters(form, named(event.target.value));
+    showCurl();
+  });
+}

@@ -1,0 +1,111 @@
+// The views of an index, page by page, those the filters allow.
+
+import { get, withQuery } from "../api.js";
+import { h } from "../elements.js";
+import { named, onIndexes } from "../indexes.js";
+import { fillFilters, fillIndexes } from "../options.js";
+import { count } from "../parts.js";
+import { thumbnail } from "../pictures.js";
+import { problemCard } from "../problem.js";
+import { go, route } from "../routes.js";
+
+const PAGE = 48;
+const FILTERS = ["index", "dataset", "category", "split", "annotated", "instance", "sequence"];
+const $ = (id) => document.getElementById(id);
+const form = $("gallery-filters");
+let loading = null; // aborts what is being loaded
+let next = null; // `after` of the next page
+let wanted = null; // the filters that are shown
+let news = ""; // what was done to the gallery, said above the views
+
+const filters = () => Object.fromEntries(FILTERS.map((name) => [name, form.elements[name].value.trim()]));
+
+function writeFilters(params) {
+  if (params.index) form.elements.index.value = params.index;
+  fillFilters(form, named(form.elements.index.value));
+  for (const name of FILTERS.slice(1)) {
+    const field = form.elements[name];
+    field.value = params[name] ?? "";
+    // What an address names and no index offers is asked for all the same.
+    if (params[name] && field.value !== params[name]) {
+      field.append(new Option(params[name], params[name], true, true));
+    }
+  }
+}
+
+function tile(view) {
+  return h(
+    "li", {},
+    h(
+      "button", { type: "button", class: "view", "data-testid": "view", "data-view": view.id, onclick: () => open(view.id) },
+      thumbnail(view),
+      h("span", { class: "name" }, view.instance),
+      h("span", { class: "hint" }, view.category, view.box ? " · box" : ""),
+    ),
+  );
+}
+
+function say() {
+  const shown = $("gallery-views").children.length;
+  const found = shown
+    ? `${count(shown, "view")}${next ? " so far, and there are more" : ""}`
+    : "No view passes these filters.";
+  $("gallery-said").textContent = news ? `${news} · ${found}` : found;
+  $("gallery-more").hidden = next === null;
+}
+
+// `after` is where the next page goes on; without it the list begins anew.
+async function load(after = "") {
+  loading?.abort();
+  const mine = (loading = new AbortController());
+  if (!after) {
+    $("gallery-views").replaceChildren();
+    $("gallery-said").textContent = "Loading …";
+    $("gallery-more").hidden = true;
+  }
+  $("gallery-problem").replaceChildren();
+  try {
+    const page = await get(withQuery("views", { ...filters(), after, limit: PAGE }), mine.signal);
+    if (mine !== loading) return;
+    const tiles = page.views.map(tile);
+    $("gallery-views").append(...tiles);
+    next = page.next;
+    say();
+    news = "";
+    if (after && !next) tiles[0]?.firstChild.focus(); // the button that had the focus is gone
+  } catch (error) {
+    if (mine !== loading) return;
+    $("gallery-said").textContent = "";
+    $("gallery-problem").replaceChildren(problemCard(error));
+  }
+}
+
+const open = (id) => go("gallery", { ...filters(), view: id });
+
+export function showGallery(params) {
+  writeFilters(params);
+  const asked = JSON.stringify(filters());
+  if (asked !== wanted) {
+    wanted = asked;
+    load();
+  }
+}
+
+// What the list shows is no longer so: it is loaded anew when it is next seen.
+export function forgetGallery(why = "") {
+  wanted = null;
+  news = why;
+}
+
+export function wireGallery() {
+  onIndexes((served) => {
+    const params = filters();
+    fillIndexes(form.elements.index, served);
+    if (route().name === "gallery") writeFilters({ ...params, index: form.elements.index.value });
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", ({ target }) =>
+    go("gallery", target.name === "index" ? { index: target.value } : filters()));
+  $("gallery-clear").addEventListener("click", () => go("gallery", { index: form.elements.index.value }));
+  $("gallery-more").addEventListener("click", () => load(next));
+}

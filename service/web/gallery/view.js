@@ -1,0 +1,109 @@
+// One view of the gallery in a dialog: what is known of it, its box in space, deleting it.
+
+import { get } from "../api.js";
+import { h } from "../elements.js";
+import { boxFacts, fact } from "../parts.js";
+import { thumbnail } from "../pictures.js";
+import { problemCard } from "../problem.js";
+import { address, go, route } from "../routes.js";
+import { SpaceFigure } from "../space/figure.js";
+import { scene } from "../space/scene.js";
+import { eraser } from "./erase.js";
+
+const dialog = document.getElementById("view-dialog");
+let shown = null; // the id of the view that is open
+let erased = null; // told what was deleted
+
+const rounded = (values) => values.map((value) => Number(value.toFixed(1))).join(", ");
+
+function facts(view) {
+  const own = Object.entries(view.attributes).map(([name, value]) => fact(name, String(value)));
+  return h(
+    "dl", { class: "facts" },
+    fact("dataset", view.dataset), fact("split", view.split),
+    fact("sequence", h("a", { href: address("gallery", { dataset: view.dataset, sequence: view.sequence }) }, view.sequence)),
+    fact("frame", `${view.frame} · ${view.time_s.toFixed(2)} s`),
+    fact("crop, pixels", rounded(view.bbox)),
+    fact("of an image of", `${view.image_width} × ${view.image_height}`),
+    view.image ? fact("image", view.image) : null,
+    fact("id", view.id), ...own,
+  );
+}
+
+function inSpace({ camera, plane, box, image_width: width, image_height: height }) {
+  if (!box) return [h("p", { class: "hint" }, "It carries no 9-DoF box, so it answers who, not where.")];
+  if (!camera) return [boxFacts(box)];
+  const figure = new SpaceFigure();
+  figure.show(scene({ camera, size: [width, height], plane, box, style: "answer" }));
+  return [boxFacts(box), figure.element];
+}
+
+function body(view) {
+  return [
+    h(
+      "header", {},
+      h("h2", { id: "view-title" }, view.instance, " ", h("span", { class: "hint" }, view.category)),
+      h("button", { type: "button", class: "quiet", "data-testid": "close", onclick: () => dialog.close() }, "Close"),
+    ),
+    h(
+      "div", { class: "view-body" },
+      thumbnail(view),
+      h(
+        "div", {}, facts(view),
+        h("p", {}, h("a", { href: address("gallery", { dataset: view.dataset, instance: view.instance }) }, `All views of ${view.instance}`)),
+      ),
+    ),
+    ...inSpace(view),
+    eraser(view, (what) => {
+      hide();
+      erased(what);
+      leave();
+    }),
+  ];
+}
+
+// The screen below stays as it was.
+function leave() {
+  const { name, params } = route();
+  go(name, { ...params, view: "" }, true);
+}
+
+function hide() {
+  shown = null;
+  if (dialog.open) dialog.close();
+}
+
+// The view that the address of any screen names, or none.
+export async function showView(id) {
+  if (!id) {
+    hide();
+    return;
+  }
+  if (shown === id) return;
+  shown = id;
+  dialog.replaceChildren(h("p", { id: "view-title", class: "hint" }, "Loading …"));
+  if (!dialog.open) dialog.showModal();
+  let parts;
+  try {
+    parts = body(await get(`views/${encodeURIComponent(id)}`));
+  } catch (error) {
+    parts = [
+      h("span", { id: "view-title", class: "visually-hidden" }, "View"), problemCard(error),
+      h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close"),
+    ];
+  }
+  if (shown === id) dialog.replaceChildren(...parts);
+}
+
+// `listener(what)` is told what was deleted, in words.
+export function wireView(listener) {
+  erased = listener;
+  dialog.addEventListener("close", () => {
+    if (shown === null) return; // another screen was gone to
+    shown = null;
+    leave();
+  });
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close(); // beside it
+  });
+}

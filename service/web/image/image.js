@@ -1,0 +1,86 @@
+// The image that is asked about or enrolled from, and the crop drawn on it.
+
+import { all, begun, put } from "../fields.js";
+import { problemCard } from "../problem.js";
+import { Stage } from "./stage.js";
+
+const SIDES = ["x0", "y0", "x1", "y1"];
+const $ = (id) => document.getElementById(id);
+const form = $("crop");
+const imageListeners = [];
+const cropListeners = [];
+let current = null;
+
+export const stage = new Stage($("frame"), $("picture"), $("overlay"), (crop) => {
+  put(form, SIDES, crop);
+  tellCrop();
+});
+
+export const image = () => current; // { blob, name } or null
+export const crop = () => all(form, SIDES);
+export const cropUnfinished = () => begun(form, SIDES) && !crop();
+
+// `listener(request)` is told of another image, with the request of a sample; null: of a file.
+export const onImage = (listener) => imageListeners.push(listener);
+export const onCrop = (listener) => cropListeners.push(listener);
+
+const tellCrop = () => cropListeners.forEach((listener) => listener());
+
+export function setCrop(sides) {
+  put(form, SIDES, sides);
+  stage.setCrop(sides);
+  tellCrop();
+}
+
+function showStage(there) {
+  $("drop").hidden = there;
+  $("stage-bar").hidden = !there;
+}
+
+export async function take(blob, name, request = null) {
+  current = null;
+  showStage(false);
+  $("image-problem").replaceChildren();
+  $("caption").textContent = "";
+  try {
+    await stage.load(blob);
+    current = { blob, name };
+    showStage(true);
+    const [width, height] = stage.size;
+    $("image-size").textContent = `${name} · ${width} × ${height} — drag to draw the crop`;
+  } catch (error) {
+    $("image-problem").replaceChildren(problemCard(error));
+  }
+  setCrop(request?.bbox?.map((side) => Math.round(side * 100) / 100) ?? null);
+  for (const listener of imageListeners) listener(request);
+}
+
+const firstImage = (files) => [...files].find((file) => file.type.startsWith("image/")) ?? files[0];
+
+export function wireImage() {
+  $("file").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    if (file) take(file, file.name);
+    event.target.value = "";
+  });
+  document.addEventListener("paste", (event) => {
+    const file = firstImage(event.clipboardData.files);
+    if (file) take(file, file.name || "pasted.png");
+  });
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      document.querySelector(".stage").classList.toggle("over", kind === "dragover");
+      const file = kind === "drop" && firstImage(event.dataTransfer.files);
+      if (file) take(file, file.name);
+    });
+  }
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => {
+    stage.setCrop(crop());
+    tellCrop();
+  });
+  $("whole").addEventListener("click", () => setCrop(null));
+  $("show-box").addEventListener("change", (event) => stage.show("box", event.target.checked));
+  $("show-crop").addEventListener("change", (event) => stage.show("crop", event.target.checked));
+}

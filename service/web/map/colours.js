@@ -1,0 +1,61 @@
+// What a point's colour says, and the legend of it.
+
+import { h, s } from "../elements.js";
+
+const FEW = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#3fb0ac", "#c9a227", "#9c755f", "#f07fa0", "#8a8f94"];
+const EARLY_TO_LATE = [[59, 111, 182], [122, 125, 194], [189, 115, 164], [229, 114, 88], [242, 169, 59]];
+const RAMP_STEPS = 24;
+const LISTED = 40;
+const GOLDEN_ANGLE = 137.508;
+
+function ramp(share) {
+  const at = Math.min(Math.max(share, 0), 1) * (EARLY_TO_LATE.length - 1);
+  const i = Math.min(Math.floor(at), EARLY_TO_LATE.length - 2);
+  const mixed = EARLY_TO_LATE[i].map((value, j) => value + (at - i) * (EARLY_TO_LATE[i + 1][j] - value));
+  return `rgb(${mixed.map(Math.round).join(" ")})`;
+}
+
+function byTime(points) {
+  const last = points.reduce((most, point) => Math.max(most, point.time_s), 0);
+  const step = 100 / RAMP_STEPS;
+  const bars = Array.from({ length: RAMP_STEPS }, (_, i) =>
+    s("rect", { x: i * step, width: step + 0.2, height: 6, fill: ramp(i / (RAMP_STEPS - 1)) }));
+  return {
+    colour: (point) => ramp(last ? point.time_s / last : 0),
+    legend: () => h(
+      "div", { class: "ramp", "data-testid": "legend" },
+      h("span", {}, "start of its sequence"),
+      s("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" }, ...bars),
+      h("span", {}, `${Number(last.toPrecision(3))} s`),
+    ),
+  };
+}
+
+// Most frequent first. `single(value | null)` is told which one is to stand out.
+function byName(points, name, single) {
+  const counts = new Map();
+  for (const point of points) counts.set(point[name], (counts.get(point[name]) ?? 0) + 1);
+  const values = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a) || (a < b ? -1 : 1));
+  const colours = new Map(values.map((value, i) =>
+    [value, values.length > FEW.length ? `hsl(${(i * GOLDEN_ANGLE) % 360} 55% 52%)` : FEW[i]]));
+  const chosen = (button) => button.getAttribute("aria-pressed") === "true";
+  const legend = () => {
+    const buttons = values.slice(0, LISTED).map((value) => {
+      const swatch = s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("circle", { cx: 5, cy: 5, r: 5, fill: colours.get(value) }));
+      return h("button", { type: "button", "aria-pressed": "false", onclick: (event) => press(event.currentTarget, value) },
+        swatch, value, " ", h("span", { class: "hint" }, counts.get(value)));
+    });
+    const press = (button, value) => {
+      const on = !chosen(button);
+      for (const one of buttons) one.setAttribute("aria-pressed", String(on && one === button));
+      single(on ? value : null);
+    };
+    const rest = values.length - LISTED;
+    return h("ul", { class: "legend", "data-testid": "legend" }, ...buttons.map((button) => h("li", {}, button)),
+      rest > 0 ? h("li", { class: "hint" }, `and ${rest} more`) : null);
+  };
+  return { colour: (point) => colours.get(point[name]), legend };
+}
+
+export const colouring = (points, name, single) =>
+  name === "time_s" ? byTime(points) : byName(points, name, single);

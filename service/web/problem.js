@@ -1,0 +1,25 @@
+// A refusal, with what to do about it.
+
+import { Refused } from "./api.js";
+import { h } from "./elements.js";
+import { askForKey, key } from "./key.js";
+
+const REMEDY = "Choose a JPEG, PNG or WebP image.";
+
+export function problemCard(error) {
+  const problem = error instanceof Refused
+    ? error.problem
+    : { title: "This did not work", detail: error.message, remedy: REMEDY };
+  const locked = problem.status === 401 || problem.status === 403;
+  const errors = problem.errors?.length > 1
+    ? h("ul", {}, ...problem.errors.map((one) => h("li", {}, `${one.where}: ${one.message}`)))
+    : null;
+  return h(
+    "article", { class: `card problem${locked ? " locked" : ""}`, role: "alert", "data-testid": "problem" },
+    h("h2", {}, problem.title), h("p", {}, problem.detail), errors,
+    h("p", {}, h("strong", {}, "What to do: "), problem.remedy),
+    locked
+      ? h("button", { type: "button", onclick: askForKey }, key() ? "Use another key" : "Enter a key")
+      : null,
+  );
+}
