@@ -1,14 +1,20 @@
-"""Fixtures shared by all tests: where the real data lies, and what needs a system library."""
+"""Fixtures shared by all tests: where the real data lies, what needs a library or a server."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+POSTGRES = os.environ.get(
+    "POSEBANK_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test"
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +39,24 @@ def gl() -> None:
         moderngl.create_context(standalone=True, backend="egl").release()
     except Exception as error:  # the driver stack raises bare Exceptions of many kinds
         pytest.skip(f"no EGL context: {error}; install libegl1 libgl1 libgl1-mesa-dri libegl-mesa0")
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A fresh database on a running Postgres, dropped afterwards."""
+    server = sa.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    name = f"posebank_{uuid.uuid4().hex[:12]}"
+    try:
+        with server.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
+        server.dispose()
+        pytest.skip(f"no Postgres at POSEBANK_TEST_POSTGRES ({POSTGRES}): {error}")
+    url = sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    yield url
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
 
 
 @pytest.fixture(scope="session")

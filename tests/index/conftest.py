@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import sqlalchemy as sa
 
 from index.build import BuildResult, build_index
 from index.home import Home
@@ -23,10 +20,6 @@ from index.store.database import close_database
 from training.data.crop import crop_view
 
 HERE = Path(__file__).parent
-
-POSTGRES = os.environ.get(
-    "POSEBANK_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test"
-)
 
 
 class FakeEncoder:
@@ -183,24 +176,6 @@ def home(tmp_path: Path) -> Iterator[Home]:
     home = Home.open(tmp_path / "home", f"sqlite:///{tmp_path / 'home.sqlite'}")
     yield home
     close_database(home)
-
-
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A fresh database on a running Postgres, dropped afterwards."""
-    server = sa.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    name = f"posebank_{uuid.uuid4().hex[:12]}"
-    try:
-        with server.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        server.dispose()
-        pytest.skip(f"no Postgres at POSEBANK_TEST_POSTGRES ({POSTGRES}): {error}")
-    url = sa.make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    yield url
-    with server.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
