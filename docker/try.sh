@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Builds the image and runs compose.yaml where there is no Docker engine, asks one question, and
-# takes everything down again. On Debian, as root:
+# Builds the images and runs the stack of compose.yaml where there is no Docker engine: a question,
+# an enrolment that outlives its container, a second server, an index built by `compose run`, a
+# backup put back, a key that closes the door, Prometheus. Then all is taken down. On Debian, as root:
 #
 #   apt-get install --no-install-recommends debootstrap buildah podman runc iptables netavark \
 #     aardvark-dns uidmap fuse-overlayfs curl && pip install podman-compose
 #   docker/try.sh
 #
-# The base image is made by debootstrap, so that no image registry is asked. The host's
-# certificates and pip.conf are lent to the build: what pip reaches on the host, the build reaches.
-# Images, layers and containers stay in WORK, apart from other containers of this machine; the next
-# run is quick. `rm -rf` of WORK removes them.
+# The base image is made by debootstrap, and Postgres and Prometheus are Debian's, so that no image
+# registry is asked. Images, layers and containers stay in WORK, apart from other containers of this
+# machine; the next run is quick. `rm -rf` of WORK removes them. GPU=1 builds the image for GPUs too
+# (several GB) and looks whether its libraries are all there; it cannot be run here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,128 +18,74 @@ WORK=${WORK:-${TMPDIR:-/tmp}/posebank-containers}
 SUITE=${SUITE:-bookworm}
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
 PYTHON_IMAGE=${PYTHON_IMAGE:-localhost/python:3.11-slim-$SUITE}
-IMAGE=localhost/posebank # as compose.yaml names it
 PODMAN_COMPOSE=${PODMAN_COMPOSE:-podman-compose}
 QUERY=${QUERY:-examples/queries/known-chair}
 READY_SECONDS=${READY_SECONDS:-120}
-export PORT=${PORT:-8000}
+export PORT=${PORT:-8000} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9090}
+export POSTGRES_IMAGE=localhost/posebank-try-postgres
+export PROMETHEUS_IMAGE=localhost/posebank-try-prometheus
+SERVICE=http://127.0.0.1:$PORT
 
 say() { printf '\n== %s\n' "$*" >&2; }
+fail() { echo "docker/try.sh: $*" >&2; exit 1; }
 
 for tool in debootstrap buildah podman runc curl "$PODMAN_COMPOSE"; do
   command -v "$tool" > /dev/null || { echo "docker/try.sh needs $tool; see its first lines" >&2; exit 2; }
 done
-
-mkdir -p "$WORK/run"
-cat > "$WORK/storage.conf" <<END
-[storage]
-driver = "overlay"
-graphroot = "$WORK/storage"
-runroot = "$WORK/run"
-END
-cat > "$WORK/containers.conf" <<END
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-[network]
-network_backend = "netavark"
-END
-export CONTAINERS_STORAGE_CONF=$WORK/storage.conf CONTAINERS_CONF=$WORK/containers.conf
+. docker/try/images.sh
+. docker/try/stack.sh
 
 if ! podman image exists "$PYTHON_IMAGE"; then
   say "base image $PYTHON_IMAGE from $MIRROR $SUITE"
-  if [ ! -e "$WORK/rootfs/.complete" ]; then
-    rm -rf "$WORK/rootfs"
-    debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv,python3-pip \
-      "$SUITE" "$WORK/rootfs" "$MIRROR" > "$WORK/debootstrap.log"
-    ln -sf python3 "$WORK/rootfs/usr/bin/python"
-    rm -rf "$WORK"/rootfs/var/cache/apt/archives/*.deb "$WORK"/rootfs/var/lib/apt/lists/*
-    touch "$WORK/rootfs/.complete"
-  fi
-  tar --directory "$WORK/rootfs" --create . | podman import - "$PYTHON_IMAGE" > /dev/null
+  make_base
+fi
+say "images"
+podman image inspect --format "{{.Size}} bytes: $PYTHON_IMAGE" "$PYTHON_IMAGE"
+build "$POSTGRES_IMAGE" docker/try/postgres.Dockerfile
+build "$PROMETHEUS_IMAGE" docker/try/prometheus.Dockerfile
+build localhost/posebank docker/Dockerfile --target cpu
+if [ "${GPU:-0}" = 1 ]; then
+  build localhost/posebank-gpu docker/Dockerfile --target gpu
+  say "libraries that ONNX Runtime's CUDA provider does not find in the image for GPUs"
+  podman run --rm localhost/posebank-gpu sh -c \
+    'ldd /opt/posebank/lib/python3.*/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so' |
+    grep 'not found' || echo none
 fi
 
-say "image $IMAGE"
-lent=()
-for path in /etc/ssl/certs /etc/pip.conf; do
-  [ ! -e "$path" ] || lent+=(--volume "$path:$path:ro")
-done
-# The format `docker` keeps HEALTHCHECK; `chroot` builds without a container runtime's namespaces.
-buildah bud --isolation chroot --format docker --pull-never --layers "${lent[@]}" \
-  --build-arg "PYTHON_IMAGE=$PYTHON_IMAGE" --file docker/Dockerfile --tag "$IMAGE" .
-podman image inspect --format '{{.Size}} bytes' "$IMAGE"
-podman image inspect --format '{{.Size}} bytes of them in the base image' "$PYTHON_IMAGE"
-
-# A project of its own, so that the volume of a service in use is never the one thrown away.
-compose() { "$PODMAN_COMPOSE" --project-name posebank-try "$@" >> "$WORK/compose.log" 2>&1; }
-take_down() { compose down --volumes || true; }
+: > "$WORK/compose.log"
+take_down
 trap take_down EXIT
 
-wait_until_ready() {
-  local start=$EPOCHREALTIME
-  until curl --silent --fail --output /dev/null "http://127.0.0.1:$PORT/readyz"; do
-    if [ "${EPOCHREALTIME%.*}" -gt "$((${start%.*} + READY_SECONDS))" ]; then
-      echo "not ready after $READY_SECONDS s; see $WORK/compose.log" >&2
-      podman logs posebank-try_posebank_1 >&2 || true
-      exit 1
-    fi
-    sleep 0.1
-  done
-}
-
-say "compose up on 127.0.0.1:$PORT, with an empty volume"
-: > "$WORK/compose.log"
+say "compose up on 127.0.0.1:$PORT, with empty volumes"
 start=$EPOCHREALTIME
 compose up --detach --no-build
 wait_until_ready
-echo "ready after $(echo "$EPOCHREALTIME $start" | awk '{printf "%.1f", $1 - $2}') s"
+echo "ready after $(since "$start")"
+podman logs "${PROJECT}_migrate_1"
+service=$(container posebank) database=$(container database)
 
 say "what runs"
-service=$(podman ps --quiet --filter label=com.docker.compose.project=posebank-try)
-podman exec --interactive "$service" python - <<'END'
-import importlib.util
-import os
-from pathlib import Path
-
-status = dict(line.split(":", 1) for line in Path("/proc/1/status").read_text().splitlines())
-capabilities, no_new_privileges = int(status["CapEff"], 16), int(status["NoNewPrivs"])
-print(f"user {os.getuid()}, {capabilities=:x}, {no_new_privileges=}")
-assert os.getuid() != 0 and capabilities == 0 and no_new_privileges == 1
-for folder in ("/", "/app", "/opt/posebank"):
-    assert os.statvfs(folder).f_flag & os.ST_RDONLY, f"{folder} can be written"
-for module in ("torch", "pip", "pytest"):
-    assert importlib.util.find_spec(module) is None, f"{module} is in the image"
-# Where telemetry is on, ONNX Runtime keeps the machine's identifier here.
-assert not Path("/data/.cache").exists(), "ONNX Runtime reports to its maker"
-print("not to be written: / /app /opt/posebank; not installed: torch, pip, pytest; no telemetry")
-END
-podman inspect --format 'memory {{.HostConfig.Memory}} bytes, {{.HostConfig.NanoCpus}} billionths of a core, {{.HostConfig.PidsLimit}} processes' "$service"
-files() { find training index service migrations -type f ! -name '*.pyc' | sort; }
-missing=$(comm -23 <(files) <(podman exec --workdir / "$service" sh -c \
-  "cd /opt/posebank/lib/python3.*/site-packages; $(declare -f files); files"))
-[ -z "$missing" ] || { echo "the installed package lacks: $missing" >&2; exit 1; }
-podman exec "$service" posebank index list
-podman healthcheck run "$service"
-echo "health check passes"
-for path in / /openapi.json /version /indexes /samples; do
-  curl --silent --fail --output /dev/null --write-out "%{http_code} $path\n" "http://127.0.0.1:$PORT$path"
+podman exec --interactive "$service" python - < docker/try/inside.py
+for one in "$service" "$database"; do
+  podman inspect --format '{{.Name}}: user {{.Config.User}}, read-only {{.HostConfig.ReadonlyRootfs}}, network {{.HostConfig.NetworkMode}}, memory {{.HostConfig.Memory}} bytes, {{.HostConfig.NanoCpus}} billionths of a core, {{.HostConfig.PidsLimit}} processes' "$one"
+  podman healthcheck run "$one" > /dev/null && echo "  its health check passes"
 done
-curl --silent "http://127.0.0.1:$PORT/openapi.json" | python3 -c '
+files() { find training index service migrations -type f ! -name '*.pyc' | sort; }
+missing=$(comm -23 <(files) <(podman exec \
+  --workdir / "$service" sh -c "cd /opt/posebank/lib/python3.*/site-packages; $(declare -f files); files"))
+[ -z "$missing" ] || fail "the installed package lacks: $missing"
+podman exec "$service" posebank doctor
+for path in / /openapi.json /version /indexes /samples /metrics; do
+  echo "$(status_of "$path") $path"
+  [ "$(status_of "$path")" = 200 ] || fail "$path does not answer"
+done
+get /openapi.json | python3 -c '
 import json, sys
 assert json.load(sys.stdin) == json.load(open("docs/openapi.json")), "not the OpenAPI document of docs/"
-'
+' || echo "WARNING: the OpenAPI document is not the one of docs/" >&2
 
 say "POST /pose/estimate with $QUERY"
-request=$(python3 -c '
-import json, sys
-query = json.load(open(sys.argv[1]))
-print(json.dumps({"k": 3} | {key: query[key] for key in ("bbox", "camera", "plane") if key in query}))
-' "$QUERY.json")
-curl --silent --show-error --fail-with-body "http://127.0.0.1:$PORT/pose/estimate" \
-  --form "image=@$QUERY.jpg" --form "request=$request" > "$WORK/answer.json"
+ask > "$WORK/answer.json"
 python3 -c '
 import json, sys
 answer = json.load(open(sys.argv[1]))
@@ -149,14 +96,73 @@ for key in ("rotation", "translation_m", "scale_m"):
     print(key, [[round(x, 3) for x in row] if isinstance(row, list) else round(row, 3)
                 for row in answer["box"][key]])
 ' "$WORK/answer.json"
-echo "whole: $WORK/answer.json"
 
-say "restart on the same volume"
+say "a view enrolled, the server killed, the database restarted"
+enrol() {
+  get /views --form "image=@$QUERY.jpg" --form "request={
+    \"dataset\": \"try\", \"instance\": \"$1\", \"category\": \"chair\", \"bbox\": [68.9, 101.4, 401.3, 531.4]}" | json 'it["id"]'
+}
+view=$(enrol chair-a)
+podman kill --signal KILL "$service" >> "$WORK/compose.log"
+podman restart "$database" >> "$WORK/compose.log"
 start=$EPOCHREALTIME
-podman stop "$service" >> "$WORK/compose.log" 2>&1
-stopped=$EPOCHREALTIME
-podman start "$service" >> "$WORK/compose.log" 2>&1
+podman start "$service" >> "$WORK/compose.log"
 wait_until_ready
-echo "$start $stopped $EPOCHREALTIME" | awk '{printf "stopped in %.1f s, ready again after %.1f s\n", $2 - $1, $3 - $2}'
+echo "ready again after $(since "$start")"
+get "/views/$view" | json '"kept: " + it["instance"]'
 
-say "down"
+say "a second server on the same database and volume"
+compose run --detach --name "${PROJECT}_second" posebank
+wait_for "$READY_SECONDS" podman healthcheck run "${PROJECT}_second"
+second() { podman exec "${PROJECT}_second" python -c "
+import sys, urllib.request; sys.stdout.write(urllib.request.urlopen('http://127.0.0.1:8000/views/$1').read().decode())"; }
+view=$(enrol chair-b)
+start=$EPOCHREALTIME
+wait_for 5 second "$view"
+echo "has the view enrolled at the first after $(since "$start"), the start of a process included"
+podman stop "${PROJECT}_second" >> "$WORK/compose.log"
+podman rm "${PROJECT}_second" >> "$WORK/compose.log"
+
+say "compose run --rm index build shelf"
+compose_run index build shelf --data /sequences --encoder /encoders/encoder --stride 2
+served() { get /indexes | json '[one["name"] for one in it["indexes"]]' | grep --quiet "$1"; }
+start=$EPOCHREALTIME
+wait_for 30 served shelf
+echo "served $(since "$start") later"
+
+say "Prometheus"
+compose --profile observability up --detach --no-build prometheus
+wait_for 60 curl --silent --fail "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
+wait_for 60 python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
+python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
+podman healthcheck run "$(container prometheus)" > /dev/null && echo "its health check passes"
+
+say "backup, everything thrown away, restore"
+stack exec -T database pg_dump --username posebank --format custom posebank \
+  > "$WORK/posebank.dump" 2>> "$WORK/compose.log"
+compose_run --no-deps --entrypoint tar index --directory /data --create indexes > "$WORK/indexes.tar"
+ls -s --block-size=1 "$WORK/posebank.dump" "$WORK/indexes.tar"
+take_down
+compose up --detach --no-build database
+wait_for 60 podman healthcheck run "${PROJECT}_database_1"
+stack exec -T database pg_restore --username posebank --dbname posebank \
+  < "$WORK/posebank.dump" 2>> "$WORK/compose.log"
+compose_run --no-deps --entrypoint tar index --directory /data --extract < "$WORK/indexes.tar"
+compose up --detach --no-build
+wait_until_ready
+get "/views/$view" | json '"restored: " + it["instance"]'
+served shelf || fail "the index shelf was not restored"
+service=$(container posebank)
+
+say "who may ask"
+echo "$(status_of /indexes --header 'Host: posebank.example') without a key, by another name"
+key=$(podman exec "$service" posebank keys create try --scope query 2> /dev/null | grep --only-matching 'pb_[0-9a-f]*_[0-9a-f]*')
+wait_for 10 sh -c "[ \$(curl -so /dev/null -w '%{http_code}' $SERVICE/indexes) = 401 ]"
+echo "$(status_of /indexes) without a key once there is one; $(status_of /indexes --header "Authorization: Bearer $key") with it, $(status_of "/views/$view" --request DELETE --header "X-API-Key: $key") for what it may not"
+ask --header "Authorization: Bearer $key" --output /dev/null
+podman logs "$service" 2>&1 | grep --fixed-strings "$key" && fail "the log tells the key"
+
+say "stop"
+start=$EPOCHREALTIME
+podman stop --time 15 "$service" >> "$WORK/compose.log"
+echo "stopped in $(since "$start") with exit code $(podman inspect --format '{{.State.ExitCode}}' "$service")"
