@@ -6,18 +6,22 @@ of reading its first bytes. Formats: JPEG, PNG, WebP (their specifications; ours
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
 
-MAX_JPEG_SCANS = 100
-"""A progressive JPEG has about ten scans; thousands in a small file are an attack on time."""
+MAX_JPEG_SCANS = 32
+"""A progressive JPEG has about ten scans. Each costs a pass over all pixels, however few bytes it
+has: a small file with hundreds is an attack on time."""
 
 MAX_SEGMENTS = 100_000
 """Segments or chunks looked at; millions of empty ones are an attack on time too."""
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Inside coded data a byte FF is followed by 00, or by the restart markers D0 to D7.
+_NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -52,7 +56,8 @@ def read_header(data: bytes) -> ImageHeader | None:
 
 
 def _read_jpeg(data: bytes) -> ImageHeader:
-    at, header = 2, None
+    at, scans = 2, 0
+    header: ImageHeader | None = None
     for _ in range(MAX_SEGMENTS):
         if data[at] != 0xFF:
             raise HeaderError(f"there is no JPEG marker at byte {at}")
@@ -64,25 +69,27 @@ def _read_jpeg(data: bytes) -> ImageHeader:
             at += 2
             continue
         if marker == 0xD9:
-            raise HeaderError("it has no image data")
+            if header is None or not scans:
+                raise HeaderError("it has no image data")
+            return header
         (length,) = struct.unpack_from(">H", data, at + 2)
         if marker in _SOF_MARKERS:
+            if header is not None:
+                raise HeaderError("it states its size twice")
             height, width = struct.unpack_from(">HH", data, at + 5)
             header = ImageHeader("JPEG", width, height)
-        if marker == 0xDA:
-            break
         at += 2 + length
-    else:
-        raise HeaderError(f"it has more than {MAX_SEGMENTS} segments")
-    if header is None:
-        raise HeaderError("it states no size")
-    # Inside coded data a byte FF is followed by 00, so these pairs are markers. Thumbnails with
-    # end markers of their own lie in segments before the first scan.
-    if data.find(b"\xff\xd9", at) < 0:
-        raise HeaderError("its end is missing")
-    if data.count(b"\xff\xda", at) > MAX_JPEG_SCANS:
-        raise HeaderError(f"it has more than {MAX_JPEG_SCANS} scans")
-    return header
+        if marker == 0xDA:
+            if header is None:
+                raise HeaderError("it states no size")
+            scans += 1
+            if scans > MAX_JPEG_SCANS:
+                raise HeaderError(f"it has more than {MAX_JPEG_SCANS} scans")
+            found = _NEXT_MARKER.search(data, at)
+            if found is None:
+                raise HeaderError("its end is missing")
+            at = found.start()
+    raise HeaderError(f"it has more than {MAX_SEGMENTS} segments")
 
 
 def _read_png(data: bytes) -> ImageHeader:
