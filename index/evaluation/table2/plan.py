@@ -26,6 +26,7 @@ ROWS: dict[str, str | None] = {
     "joint": None,
     "imagenet": "ImageNet embeddings",
     "imagenet-grid": "ImageNet embeddings",
+    "imagenet-heads": "ImageNet embeddings",
     "random": "Random embeddings",
 }
 """Row → the paper's row made the same way (``paper.TABLE_2``); ``joint`` is ours."""
