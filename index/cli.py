@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from index.console import echo_report, flat, print_json, print_table
+from training.data.reader_options import Fold, ViewShape, given
 from training.errors import PosebankError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def build(
         str | None, typer.Option(help="Name of the dataset in every record; the reader's own.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Use this split only.")] = None,
+    fold: Fold = None,
+    view: ViewShape = None,
     fps: Annotated[
         float, typer.Option(help="Keep about this many frames a second of video; 0 keeps all.")
     ] = 5.0,
@@ -76,7 +79,7 @@ def build(
             f"{len(kinds)} readers were given for {len(data)} folders of data.",
             "Give --reader once, or once for each --data.",
         )
-    options = {} if dataset is None else {"dataset": dataset}
+    options = given(dataset=dataset, fold=fold, view=view)
     with Bar(Console(stderr=True)) as bar:
         result = build_index(
             _home(home),

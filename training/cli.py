@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from training.data.reader_options import Fold, ViewShape, given
 from training.data.render.cli import render
 from training.errors import RecipeError
 
@@ -32,6 +33,8 @@ def train(
         list[str] | None,
         typer.Option(help="Train on this split alone; one for all --data or one for each."),
     ] = None,
+    fold: Fold = None,
+    view: ViewShape = None,
     override: Annotated[
         list[str] | None, typer.Option("--set", help="Override a value: section.key=value.")
     ] = None,
@@ -63,7 +66,8 @@ def train(
             f"{len(splits)} splits were given for {len(data)} folders of data.",
             "Give --split once, or once for each --data; '' takes all of it.",
         )
-    sources = [Source(root, reader, name) for root, name in zip(data, splits, strict=True)]
+    options = given(fold=fold, view=view)
+    sources = [Source(root, reader, name, options) for root, name in zip(data, splits, strict=True)]
     code = run_training(chosen, sources, out, resume)
     raise typer.Exit(code)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset on disk: its root, reader kind (None: by its layout) and split (None: all)."""
+    """A dataset on disk: its root, reader kind (None: by its layout) and split (None: all).
+
+    ``options`` are the reader's own, such as ``fold`` of UCF101.
+    """
 
     root: Path
     kind: str | None = None
     split: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Loaded:
     split: str | None
     sequences: tuple[Sequence, ...]
     report: ReadReport
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,11 @@ class Watched:
 
 def load_source(source: Source, fps: float) -> Loaded:
     """Read all records of a source at about ``fps`` frames a second. Raises DataError."""
-    reader = open_reader(source.root, source.kind, fps=fps)
+    reader = open_reader(source.root, source.kind, fps=fps, **source.options)
     sequences = tuple(reader.sequences(source.split))
-    return Loaded(reader.dataset, reader.kind, source.split, sequences, reader.report)
+    return Loaded(
+        reader.dataset, reader.kind, source.split, sequences, reader.report, source.options
+    )
 
 
 class TrainingData:
@@ -172,6 +179,7 @@ class TrainingData:
                     "dataset": source.dataset,
                     "kind": source.kind,
                     "split": source.split,
+                    **source.options,
                     "sequences": len(source.sequences),
                     "views": sum(len(s.views) for s in source.sequences),
                     "skipped": len(source.report.skipped),

@@ -25,6 +25,7 @@ from index.evaluation.options import (
     Threads,
 )
 from index.evaluation.table2.cli import table2
+from training.data.reader_options import Fold, Shape, ViewShape
 
 if TYPE_CHECKING:
     from index.evaluation.run import Evaluation
@@ -155,7 +156,8 @@ def ucf101(
     threads: Threads = None,
     report: ReportFolder = None,
     fps: Fps = PAPER_FPS,
-    fold: Annotated[int, typer.Option(min=1, max=3, help="Official fold.")] = 1,
+    fold: Fold = 1,
+    view: ViewShape = Shape.FRAME,
 ) -> None:
     """Action by nearest neighbours, per frame and per video, on UCF101."""
     _evaluate("ucf101", kind="ucf101", **locals())

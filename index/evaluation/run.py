@@ -19,6 +19,7 @@ from index.evaluation.objectron import evaluate_objectron
 from index.evaluation.reid import evaluate_reid
 from index.evaluation.ucf101 import evaluate_ucf101
 from index.evaluation.views import ViewTable, view_table
+from training.data.reader_options import given
 from training.data.readers import open_reader
 from training.errors import DataError
 
@@ -106,8 +107,7 @@ class _Dataset:
         self._evaluation = evaluation
         self._encoder = encoder
         self._progress = progress
-        own = {"fold": evaluation.fold, "view": evaluation.view}
-        self._options = {name: value for name, value in own.items() if value is not None}
+        self._options = given(fold=evaluation.fold, view=evaluation.view)
         self._reader = open_reader(
             evaluation.root, evaluation.kind, fps=evaluation.fps, **self._options
         )

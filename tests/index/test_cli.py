@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -136,6 +137,31 @@ def test_as_many_readers_as_folders(run, painted, tiny_encoder):
     words = ("--data", painted, "--reader", "manifest", "--reader", "eth80")
     with pytest.raises(GalleryError, match="2 readers were given for 1 folders"):
         run("build", "cups", *words, "--encoder", tiny_encoder)
+
+
+def test_a_build_of_ucf101_says_which_fold_and_what_of_the_frames(run, tiny_encoder, tmp_path):
+    lists = tmp_path / "ucfTrainTestlist"
+    lists.mkdir()
+    clip = "YoYo/v_YoYo_g08_c0{}.avi"
+    (lists / "trainlist02.txt").write_text(clip.format(1) + " 1\n")
+    (lists / "testlist02.txt").write_text(clip.format(2) + "\n")
+    (tmp_path / "YoYo").mkdir()
+    for number in (1, 2):
+        path = str(tmp_path / clip.format(number))
+        video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 5, (64, 48))
+        for shade in (60, 120):
+            video.write(np.full((48, 64, 3), shade, np.uint8))
+        video.release()
+    words = ("--data", tmp_path, "--split", "train", "--fold", 2, "--view", "square")
+    code, told = run("build", "actions", *words, "--encoder", tiny_encoder, "--json")
+    assert code == 0
+    built = json.loads(told.splitlines()[-1])
+    assert built["counts"]["sequences"] == 1
+    assert "Fold 2 of UCF101." in built["notes"]
+    assert "A view is the centre square of a frame." in built["notes"]
+    gallery = Gallery.open(Home.open(), "actions")
+    view = gallery.views(np.array([0]))[0]
+    assert list(view.bbox_xyxy) == [7.5, -0.5, 55.5, 47.5]
 
 
 def test_shuffled_gallery_order_does_not_matter_to_the_encoder(painted, tiny_encoder):

@@ -7,9 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from training.artifact import read_info
+from training.cli import app
 from training.dataset import Source, TrainingData, load_source
 from training.encoder import Encoder
+from training.errors import DataError
 from training.recipes import load_recipe
 from training.trainer import Run, train
 
@@ -67,6 +71,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     (folder / "trainlist01.txt").write_text("\n".join(f"{name} 1" for name in names))
     (folder / "testlist01.txt").write_text("YoYo/v_YoYo_g01_c01.avi\n")
+    (folder / "trainlist02.txt").write_text("\n".join(f"{name} 1" for name in names[:6]))
+    (folder / "testlist02.txt").write_text("\n".join(names[6:]))
     return root
 
 
@@ -88,3 +94,25 @@ def test_whole_frames_train_an_encoder(clips: Path, tmp_path: Path, pairing: str
     assert crop[4:28].any(axis=(1, 2)).all()
     (vectors,) = encoder.encode(crop[None]).values()
     assert np.linalg.norm(vectors[0]) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_command_chooses_the_fold_and_the_square(clips: Path, tmp_path: Path) -> None:
+    words = ["train", "ucf101-nearby", "--data", str(clips), "--split", "train"]
+    words += [f"--set={value}" for value in TINY] + ["--fold", "2", "--view", "square"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "Fold 2 of UCF101." in done.stdout
+    (source,) = read_info(tmp_path / "encoder").training["data"]["sources"]
+    assert (source["sequences"], source["fold"], source["view"]) == (6, 2, "square")
+
+
+def test_squares_fill_the_crop(clips: Path) -> None:
+    loaded = load_source(Source(clips, split="train", options={"view": "square"}), 5.0)
+    box = loaded.sequences[0].views[0].bbox_xyxy
+    assert box.tolist() == [7.5, -0.5, 55.5, 47.5]  # of 64 × 48
+
+
+def test_options_of_ucf101_are_refused_for_other_data(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "obj1__0.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"'coil100' refuses the options .*'fold'"):
+        load_source(Source(tmp_path, options={"fold": 2}), 5.0)

@@ -119,6 +119,10 @@ class Ucf101(Reader):
         )
 
     def _listed(self) -> Iterator[Listed]:
+        if self.fold != 1:
+            self.report.note(f"Fold {self.fold} of UCF101.")
+        if self.view == "square":
+            self.report.note("A view is the centre square of a frame.")
         if (self.root / f"split-{self.fold}").is_dir():
             yield from self._extracted()
             return
