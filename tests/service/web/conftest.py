@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.conftest import Live, Start, make_query
+from tests.service.conftest import BuildToys, Live, Start, make_query
 from tests.service.web.hands import DESKTOP, until
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -46,18 +47,40 @@ def sampled(start: Start, home: Path, tmp_path_factory: pytest.TempPathFactory) 
     return start(home, samples=folder)
 
 
-@pytest.fixture
-def page(browser: Any, sampled: Live, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page, whose console must stay without errors."""
-    context = browser.new_context(**getattr(request, "param", DESKTOP))
+@contextmanager
+def opened(browser: Any, url: str, options: dict[str, Any]) -> Iterator[Any]:
+    """The page of a server, whose console must stay without errors."""
+    context = browser.new_context(**options)
     page = context.new_page()
     page.set_default_timeout(15_000)
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
-    page.goto(sampled.url)
-    until(page, "document.querySelector('select[name=index]').value === 'toys'")
+    page.goto(url)
+    until(page, "!document.getElementById('status').textContent.startsWith('Connecting')")
     yield page
     context.close()
     # A refusal is an answer with a 4xx status, which the browser itself logs.
     assert [text for text in said if "status of 4" not in text] == []
+
+
+@pytest.fixture
+def page(browser: Any, sampled: Live, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page of a server whose gallery nobody changes."""
+    with opened(browser, sampled.url, getattr(request, "param", DESKTOP)) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def changing(start: Start, build_toys: BuildToys, tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """A server of 60 toys, into whose gallery tests put views and out of which they take some."""
+    folder = tmp_path_factory.mktemp("changing")
+    build_toys(folder, frames=15)
+    return start(folder)
+
+
+@pytest.fixture
+def curator(browser: Any, changing: Live, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page of the server whose gallery changes."""
+    with opened(browser, changing.url, getattr(request, "param", DESKTOP)) as page:
+        yield page

@@ -54,6 +54,19 @@ def kinds(page: Any) -> list[str]:
     return [box.get_attribute("data-kind") for box in boxes]
 
 
+def screen(page: Any, name: str) -> None:
+    """Goes to a screen by its link."""
+    page.click(f"nav a[data-screen={name}]")
+    assert page.get_attribute(f"nav a[data-screen={name}]", "aria-current") == "page"
+
+
+def sideways(page: Any) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(
+        page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    )
+
+
 def pressed(page: Any) -> list[str]:
     """The text of the buttons that say which box is drawn."""
     return [one.inner_text() for one in page.locator("#results [aria-pressed=true]").all()]

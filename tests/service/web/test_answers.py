@@ -17,6 +17,7 @@ from tests.service.web.hands import (
     kinds,
     pressed,
     shoot,
+    sideways,
     until,
     upload,
 )
@@ -142,9 +143,6 @@ def test_a_sample_on_a_phone_and_in_the_dark(page: Any, name: str) -> None:
     page.wait_for_selector("[data-testid=pose]")
     assert page.locator("[data-testid=cuboid]").count() == 1
     assert page.locator(".assumptions").count() == 0
-    wide = page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    assert wide == 0
+    assert sideways(page) == 0
     page.wait_for_timeout(200)
     shoot(page, name)
