@@ -21,9 +21,12 @@ from index.building.progress import Observer, Silent, StageClock
 from index.building.publish import publish
 from index.building.shards import BrokenShardError
 from index.canary import embed_canary, written
+from index.enrolment.erase import purge
 from index.files import disk_errors
 from index.home import Home
 from index.manifest import Manifest, Options
+from index.store.database import reading
+from index.store.enrolled import last_change
 from index.store.migrate import migrate
 from training.data.readers import open_reader
 from training.errors import GalleryError
@@ -74,6 +77,8 @@ def build_index(
     start = time.perf_counter()
     migrate(home)
     with exclusive(folder), disk_errors(folder):
+        with reading(home) as connection:
+            since = last_change(connection)
         observer.step("reading annotations")
         readers = [open_reader(*item) if isinstance(item, tuple) else item for item in sources]
         plan = make_plan(readers, encoder.identity, options)
@@ -83,7 +88,7 @@ def build_index(
         while True:
             try:
                 manifest = _finish(
-                    home, plan, work, encoder, encoder_folder, options, observer, clock
+                    home, plan, work, encoder, encoder_folder, options, since, observer, clock
                 )
                 break
             except BrokenShardError as broken:
@@ -95,6 +100,9 @@ def build_index(
                 made_again.add(broken.path)
                 broken.path.unlink(missing_ok=True)
         shutil.rmtree(work.parent, ignore_errors=True)
+        for late in purge(home, name):  # erased while this was built
+            if late.old == manifest.version:
+                manifest = Manifest.read(folder / late.new)
     seconds = {**clock.seconds, "total": time.perf_counter() - start}
     return BuildResult(
         name, manifest.version, folder / manifest.version, manifest, seconds, clock.bottleneck
@@ -108,6 +116,7 @@ def _finish(
     encoder: EncoderLike,
     encoder_folder: Path | None,
     options: Options,
+    since: int,
     observer: Observer,
     clock: StageClock,
 ) -> Manifest:
@@ -127,5 +136,5 @@ def _finish(
             canary=written(embed_canary(encoder)),
         )
         observer.step("writing metadata")
-        publish(home, plan, work, manifest)
+        publish(home, plan, work, manifest, since)
     return manifest

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,20 @@ class EncoderStamp(_Part):
     identity: str
 
 
+class Derived(_Part):
+    """That a version was made of another one, ``version``, not by a build.
+
+    ``by`` compact: ``folded`` enrolled views came in; by erase: ``erased`` views went out. Nothing
+    was measured again: the confidence is the one ``confidence_of`` measured, a version's name.
+    """
+
+    by: Literal["compact", "erase"]
+    version: str
+    folded: int
+    erased: int
+    confidence_of: str | None
+
+
 class Hints(_Part):
     """Where things lay when the version was built; not part of what the version is."""
 
@@ -82,8 +97,8 @@ class Manifest(_Part):
     """All of a version. Its hash leaves the hints out and knows no time of day.
 
     ``confidence_sha256`` is None in versions without a calibration, ``canary`` (index.canary) in
-    those built before there was one; then nothing is written of it, so that versions of before it
-    existed keep their text and their hash.
+    those built before there was one, ``derived`` in those a build made; then nothing is written of
+    it, so that versions of before it existed keep their text and their hash.
     """
 
     format: int
@@ -96,6 +111,7 @@ class Manifest(_Part):
     metadata_sha256: str
     confidence_sha256: str | None = None
     canary: dict[str, str] | None = None
+    derived: Derived | None = None
     counts: Counts
     options: Options
     report: Report
@@ -117,7 +133,7 @@ class Manifest(_Part):
     @property
     def _content(self) -> dict[str, Any]:
         content = self.model_dump(mode="json")
-        for name in ("confidence_sha256", "canary"):
+        for name in ("confidence_sha256", "canary", "derived"):
             if content[name] is None:
                 del content[name]
         return content
@@ -155,3 +171,11 @@ class Manifest(_Part):
 def row_order(ids: NDArray[np.int64]) -> str:
     """SHA-256 over view ids (N,) in row order, each as 8 little-endian bytes."""
     return hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()
+
+
+def metadata_digest(fingerprints: Iterable[str | None]) -> str:
+    """SHA-256 over the metadata fingerprints in row order."""
+    digest = hashlib.sha256()
+    for text in fingerprints:
+        digest.update((text or "").encode())
+    return digest.hexdigest()

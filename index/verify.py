@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from index.building.assemble import damages
 from index.confidence import read_confidence
 from index.home import Home
-from index.manifest import FILE, Manifest, row_order
+from index.manifest import FILE, Manifest, metadata_digest, row_order
 from index.opening import unknown_index
 from index.store.database import reading
 from index.store.migrate import migrate
@@ -71,7 +70,7 @@ def verify_version(home: Home, name: str, version: str | None = None) -> Verdict
     gone = sum(text is None for text in fingerprints)
     if gone:
         notes.append(f"the metadata of {gone} views was deleted; searches leave them out")
-    elif _metadata(fingerprints) != manifest.metadata_sha256:
+    elif metadata_digest(fingerprints) != manifest.metadata_sha256:
         notes.append("the metadata of some views was changed by a later build of this index")
     return Verdict(name, record.version, tuple(problems), tuple(notes))
 
@@ -92,10 +91,3 @@ def _content(home: Home, name: str, version: str, manifest: Manifest) -> list[st
         except GalleryError as error:
             problems.append(error.message)
     return problems
-
-
-def _metadata(fingerprints: list[str | None]) -> str:
-    digest = hashlib.sha256()
-    for text in fingerprints:
-        digest.update((text or "").encode())
-    return digest.hexdigest()

@@ -43,6 +43,17 @@ class ShardRows:
     views: list[dict[str, Any]]
     jpegs: list[bytes]
 
+    def without(self, view_ids: set[int]) -> ShardRows:
+        """The rows of the other views, and of the sequences that these are in."""
+        pairs = zip(self.views, self.jpegs, strict=True)
+        kept = [(view, jpeg) for view, jpeg in pairs if view["id"] not in view_ids]
+        used = {view["sequence_id"] for view, _ in kept}
+        return ShardRows(
+            [row for row in self.sequences if row["id"] in used],
+            [view for view, _ in kept],
+            [jpeg for _, jpeg in kept],
+        )
+
 
 def shard_rows(plan: Plan, work: Path) -> Iterator[ShardRows]:
     """The rows of every shard of a finished plan. Raises BrokenShardError."""
@@ -111,12 +122,20 @@ def assemble(
             roots=tuple(str(Path(root).absolute()) for root in plan.roots),
         ),
     )
+    seal(staging, target, manifest)
+    return manifest
+
+
+def seal(staging: Path, target: Path, manifest: Manifest) -> None:
+    """Complete a staged version with its manifest and put it in place below ``target``.
+
+    A version folder that is there and whole is kept. Raises OSError.
+    """
     write_atomically(staging / FILE, manifest.text.encode())
     for path in sorted(staging.iterdir()):
         sync(path)
     sync(staging)
     _move(staging, target / manifest.version, manifest)
-    return manifest
 
 
 def damages(folder: Path, manifest: Manifest) -> list[str]:

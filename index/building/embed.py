@@ -54,7 +54,7 @@ def embed_missing(
                         parts.add(chunk, encoder)
                     observer.advance(len(chunk.views), clock)
             with clock.stage("disk"):
-                write_shard(shard_path(work, number), parts.shard())
+                write_shard(shard_path(work, number), parts.shard(plan))
             observer.advance(_views(plan, number) - parts.count, clock)
     finally:
         chunks.close()
@@ -100,9 +100,10 @@ class _Parts:
         self._sizes += chunk.image_sizes
         self._jpegs += chunk.jpegs
 
-    def shard(self) -> Shard:
+    def shard(self, plan: Plan) -> Shard:
         return Shard(
             position=np.array(self._positions, dtype=np.int64).reshape(-1, 2),
+            view_id=np.array([plan.view_id(*place) for place in self._positions], dtype=np.int64),
             image_size=np.array(self._sizes, dtype=np.int64).reshape(-1, 2),
             vectors={head: np.concatenate(parts) for head, parts in self._vectors.items()},
             jpegs=self._jpegs,

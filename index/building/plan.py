@@ -18,7 +18,7 @@ from training.data.readers import ReadReport, subsample
 from training.data.records import Sequence, View
 from training.errors import GalleryError
 
-SHARD_FORMAT = 1
+SHARD_FORMAT = 2
 SHARD_VIEWS = 256
 """A shard is closed when it holds this many views: what a killed build loses at most, nearly."""
 
@@ -61,6 +61,12 @@ class Plan:
     def views(self) -> int:
         """Number of views planned."""
         return sum(len(sequence.views) for sequence in self.sequences)
+
+    def view_id(self, position: int, number: int) -> int:
+        """The identity of view ``number`` of the sequence at ``position``."""
+        sequence = self.sequences[position]
+        view = sequence.views[number]
+        return view_id(sequence.dataset, sequence.id, view.frame, view.instance)
 
 
 def make_plan(sources: Iterable[Source], encoder_identity: str, options: Options) -> Plan:

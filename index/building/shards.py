@@ -32,11 +32,13 @@ class BrokenShardError(Exception):
 class Shard:
     """n embedded views.
 
-    ``position`` (n, 2) int64: sequence and view in the plan; ``image_size`` (n, 2) int64 width
-    and height; ``vectors`` head → (n, dim) float32; ``jpegs`` n thumbnails.
+    ``position`` (n, 2) int64: sequence and view in the plan; ``view_id`` (n,) int64;
+    ``image_size`` (n, 2) int64 width and height; ``vectors`` head → (n, dim) float32; ``jpegs`` n
+    thumbnails.
     """
 
     position: NDArray[np.int64]
+    view_id: NDArray[np.int64]
     image_size: NDArray[np.int64]
     vectors: dict[str, NDArray[np.float32]]
     jpegs: list[bytes]
@@ -64,6 +66,7 @@ def write_shard(path: Path, shard: Shard) -> None:
     skipped = json.dumps([item.model_dump() for item in shard.skipped]).encode()
     arrays: dict[str, Any] = {
         "position": shard.position,
+        "view_id": shard.view_id,
         "image_size": shard.image_size,
         "jpeg_bytes": np.frombuffer(b"".join(shard.jpegs), dtype=np.uint8),
         "jpeg_sizes": np.array([len(jpeg) for jpeg in shard.jpegs], dtype=np.int64),
@@ -84,6 +87,10 @@ class ShardFile:
         """``position`` and ``image_size``, see Shard."""
         position, image_size = self._read("position", "image_size")
         return position, image_size
+
+    def view_ids(self) -> NDArray[np.int64]:
+        """(n,) int64: which views it holds, whatever the plan."""
+        return self._read("view_id")[0]
 
     def vectors(self, head: str) -> NDArray[np.float32]:
         """(n, dim) float32 vectors of one head."""

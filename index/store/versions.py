@@ -130,18 +130,33 @@ def make_current(connection: sa.Connection, name: str, version_id: int) -> None:
 
 
 def delete_version(connection: sa.Connection, record: VersionRecord) -> int:
-    """Forget a version, and the views that nothing else holds; how many views went."""
-    orphans = (
-        sa.select(version_rows.c.view_id)
-        .where(version_rows.c.version_id == record.id)
-        .except_(
-            sa.select(version_rows.c.view_id).where(version_rows.c.version_id != record.id),
-            sa.select(enrolled_views.c.view_id),
-        )
-        .scalar_subquery()
+    """Forget a version, and the views that nothing else holds; how many views went.
+
+    What was enrolled into the index stays while it has another version, and goes with the last.
+    """
+    others = index_versions.c.name == record.name, index_versions.c.id != record.id
+    last = connection.execute(sa.select(index_versions.c.id).where(*others)).first() is None
+    enrolled_here = sa.select(enrolled_views.c.view_id).where(
+        enrolled_views.c.index_name == record.name
     )
-    connection.execute(sa.delete(thumbnails).where(thumbnails.c.view_id.in_(orphans)))
-    count = connection.execute(sa.delete(views).where(views.c.id.in_(orphans))).rowcount
+    enrolled_there = sa.select(enrolled_views.c.view_id).where(
+        enrolled_views.c.index_name != record.name
+    )
+    of_version = sa.select(version_rows.c.view_id).where(version_rows.c.version_id == record.id)
+    of_others = sa.select(version_rows.c.view_id).where(version_rows.c.version_id != record.id)
+
+    def orphans(view_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        held = view_id.in_(of_version)
+        mine = sa.or_(held, view_id.in_(enrolled_here)) if last else held
+        kept = [of_others, enrolled_there] if last else [of_others, enrolled_there, enrolled_here]
+        return sa.and_(mine, *(view_id.not_in(ids) for ids in kept))
+
+    connection.execute(sa.delete(thumbnails).where(orphans(thumbnails.c.view_id)))
+    count = connection.execute(sa.delete(views).where(orphans(views.c.id))).rowcount
+    if last:  # a version of another index may hold such a view and keep it
+        connection.execute(
+            sa.delete(enrolled_views).where(enrolled_views.c.index_name == record.name)
+        )
     forget_version(connection, record.id)
     delete_unused_sequences(connection)
     return count

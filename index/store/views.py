@@ -62,6 +62,16 @@ def delete_unused_sequences(connection: sa.Connection) -> None:
     connection.execute(sa.delete(sequences).where(~used.exists()))
 
 
+def known_views(connection: sa.Connection, ids: Sequence[int]) -> list[int]:
+    """Which of these ids the store knows."""
+    found: list[int] = []
+    for part in chunks(ids):
+        found += [
+            row[0] for row in connection.execute(sa.select(views.c.id).where(views.c.id.in_(part)))
+        ]
+    return found
+
+
 def views_of_instance(connection: sa.Connection, dataset: str, instance: str) -> list[int]:
     """The ids of all views that show one instance."""
     statement = (
