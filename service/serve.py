@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI
 
+from service.admission import Admission
 from service.app import create_app
 from service.exposure import check_exposure
 from service.listen import listen
+from service.logs import set_up_logging
 from service.sample_index import prepare_sample
 from service.settings import Settings
 
-log = logging.getLogger("posebank")
+GRACE_SECONDS: Final = 0.5
+"""For what was on its way when the server was told to stop: it is answered, if only with 503."""
 
 LAST_SECONDS: Final = 2
 """For the last bytes of answers, once every question is answered."""
@@ -27,25 +28,26 @@ LAST_SECONDS: Final = 2
 class DrainingServer(uvicorn.Server):
     """At the first SIGTERM or Ctrl+C takes no more questions, at a second waits for none."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, admission: Admission, drain_seconds: float) -> None:
         super().__init__(config)
-        self._app = app
+        self._admission = admission
         self._drain_seconds = drain_seconds
-        self._stop_at: float | None = None
+        self._told_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to drain. The signal is not raised again, so that the process ends with 0."""
-        if self._stop_at is None and self.started:
-            self._app.state.desk.admission.drain()
-            self._stop_at = time.monotonic() + self._drain_seconds
+        if self._told_at is None and self.started:
+            self._admission.drain()
+            self._told_at = time.monotonic()
         else:
             self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second: ends when every question is answered or time is up."""
-        if self._stop_at is not None:
-            idle = not self._app.state.desk.admission.held
-            self.should_exit |= idle or time.monotonic() > self._stop_at
+        if self._told_at is not None:
+            passed = time.monotonic() - self._told_at
+            done = passed > GRACE_SECONDS and not self._admission.held
+            self.should_exit |= done or passed > self._drain_seconds
         return await super().on_tick(counter)
 
 
@@ -56,9 +58,7 @@ def serve(settings: Settings, sample: Path | None = None) -> None:
     Raises PosebankError where the port is taken, others could reach it and there is no key, or
     the sample cannot be built.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for library in ("uvicorn.error", "alembic"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    set_up_logging(settings.log_format)
     taken = listen(settings.host, settings.port)
     check_exposure(settings, taken.getsockname()[0])
     if sample is not None:
@@ -75,4 +75,5 @@ def serve(settings: Settings, sample: Path | None = None) -> None:
         timeout_graceful_shutdown=LAST_SECONDS,
     )
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl+C is how one stops a server
-        DrainingServer(config, app, settings.drain_seconds).run(sockets=[taken])
+        server = DrainingServer(config, app.state.desk.admission, settings.drain_seconds)
+        server.run(sockets=[taken])
