@@ -9,13 +9,14 @@ normalises by IMAGENET_MEAN and IMAGENET_STD, so that the network computes the s
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlparse
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.artifact import IMAGENET_MEAN, IMAGENET_STD
+from training.artifact import IMAGENET_MEAN, IMAGENET_STD, file_sha256
 from training.errors import RecipeError
 
 SQUEEZENET_FILE = Path("weights_squeezenet/squeezenet_v1_0_imagenet_float32.npz")
@@ -34,9 +35,8 @@ def load_imagenet(backbone: str, model: nn.Module) -> None:
     """
     from training.torchvision_import import models
 
-    folder = os.environ.get("POSEBANK_DATA")
-    if backbone == "squeezenet1_0" and folder and (Path(folder) / SQUEEZENET_FILE).is_file():
-        path = Path(folder) / SQUEEZENET_FILE
+    path = _squeezenet_file(backbone)
+    if path is not None:
         try:
             model.get_submodule("features").load_state_dict(squeezenet_weights(path))
         except RuntimeError as error:  # arrays of other shapes
@@ -53,6 +53,28 @@ def load_imagenet(backbone: str, model: nn.Module) -> None:
             "Use init = 'random', put torchvision's file into torch's hub folder, or for "
             f"squeezenet1_0 set POSEBANK_DATA to the folder that holds {SQUEEZENET_FILE}.",
         ) from error
+
+
+def imagenet_source(backbone: str) -> dict[str, str]:
+    """``name`` and ``sha256`` of the file that ``load_imagenet`` filled a model from."""
+    from training.torchvision_import import models
+
+    path = _squeezenet_file(backbone)
+    if path is not None:
+        return {"name": path.name, "sha256": file_sha256(path)}
+    weights = models.get_model_weights(backbone)["IMAGENET1K_V1"]
+    path = (
+        Path(torch.hub.get_dir()) / "checkpoints" / PurePosixPath(urlparse(weights.url).path).name
+    )
+    return {"name": str(weights), "sha256": file_sha256(path)}
+
+
+def _squeezenet_file(backbone: str) -> Path | None:
+    folder = os.environ.get("POSEBANK_DATA")
+    if backbone != "squeezenet1_0" or not folder:
+        return None
+    path = Path(folder) / SQUEEZENET_FILE
+    return path if path.is_file() else None
 
 
 def squeezenet_weights(path: Path) -> dict[str, Tensor]:

@@ -30,6 +30,7 @@ from training.artifact import INFO_FILE, EncoderInfo
 from training.dataset import TrainingData
 from training.errors import RecipeError
 from training.export import export_encoder
+from training.imagenet import imagenet_source
 from training.learner import Learner
 from training.model import build_model
 from training.monitor import embed_crops
@@ -228,10 +229,13 @@ def _precision(wanted: str) -> Any:
 
 
 def _story(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
-    """What encoder.json says about every encoder, trained or frozen: data and seed; no paths."""
+    """What encoder.json says about every encoder, trained or frozen; no paths."""
+    network = recipe.network
+    begun = {"weights": imagenet_source(network.backbone)} if network.init == "imagenet" else {}
     return {
         "seed": recipe.run.seed,
         "recipe": recipe.model_dump(mode="json"),
+        **begun,
         "data": data.describe(),
         "epochs": 0,
         "torch": torch.__version__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from index.evaluation.squeezenet import SqueezeNet
 from training.artifact import Preprocessing
 from training.errors import RecipeError
-from training.imagenet import SQUEEZENET_FILE, squeezenet_weights
+from training.imagenet import SQUEEZENET_FILE, imagenet_source, squeezenet_weights
 from training.networks import EncoderNetwork
 
 
@@ -56,3 +57,34 @@ def test_arrays_of_other_shapes_are_refused(
     monkeypatch.setenv("POSEBANK_DATA", str(tmp_path))
     with pytest.raises(RecipeError, match="does not hold SqueezeNet"):
         EncoderNetwork("squeezenet1_0", {"pose": 3}, Preprocessing(size=64), "imagenet")
+
+
+def test_the_source_is_the_file_of_arrays_where_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / SQUEEZENET_FILE).parent.mkdir()
+    (tmp_path / SQUEEZENET_FILE).write_bytes(b"weights")
+    monkeypatch.setenv("POSEBANK_DATA", str(tmp_path))
+    expected = hashlib.sha256(b"weights").hexdigest()
+    assert imagenet_source("squeezenet1_0") == {"name": SQUEEZENET_FILE.name, "sha256": expected}
+
+
+def test_the_source_is_torchvisions_file_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.torchvision_import import models
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("POSEBANK_DATA", raising=False)
+    weights = models.get_model_weights("squeezenet1_1")["IMAGENET1K_V1"]
+    path = tmp_path / "hub" / "checkpoints" / weights.url.rpartition("/")[2]
+    path.parent.mkdir(parents=True)
+    model = models.get_model("squeezenet1_1", weights=None)
+    torch.save(model.state_dict(), path)
+    network = EncoderNetwork("squeezenet1_1", {"pose": 1}, Preprocessing(size=64), "imagenet")
+    first = next(network.backbone.parameters())
+    assert torch.equal(first, next(model.features.parameters()))  # this file was read
+    assert imagenet_source("squeezenet1_1") == {
+        "name": "SqueezeNet1_1_Weights.IMAGENET1K_V1",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
