@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from dataclasses import dataclass
+
+from service.png import MAX_SEGMENTS, PNG_SIGNATURE, HeaderError, png_chunks
 
 MAX_JPEG_SCANS = 32
 """A progressive JPEG has about ten scans. Each costs a pass over all pixels, however few bytes it
 has: a small file with hundreds is an attack on time."""
 
-MAX_SEGMENTS = 100_000
-"""Segments or chunks looked at; millions of empty ones are an attack on time too."""
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Inside coded data a byte FF is followed by 00, or by the restart markers D0 to D7.
 _NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
-
-
-class HeaderError(ValueError):
-    """The bytes begin as an image of a known type and then are not one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +86,15 @@ def _read_jpeg(data: bytes) -> ImageHeader:
 
 
 def _read_png(data: bytes) -> ImageHeader:
-    at, header = len(PNG_SIGNATURE), None
-    for _ in range(MAX_SEGMENTS):
-        if at >= len(data):
-            break
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 8 + length
-        if end + 4 > len(data):
-            break
-        (stated,) = struct.unpack_from(">I", data, end)
-        if zlib.crc32(memoryview(data)[at + 4 : end]) != stated:
-            raise HeaderError(f"its {kind.decode('latin-1')!r} chunk fails its checksum")
+    header: ImageHeader | None = None
+    for kind, start, end in png_chunks(data):
         if header is None:
-            if kind != b"IHDR":
+            if kind != b"IHDR" or end - start != 25:
                 raise HeaderError("it does not begin with its size")
-            width, height = struct.unpack_from(">II", data, at + 8)
+            width, height = struct.unpack_from(">II", data, start + 8)
             header = ImageHeader("PNG", width, height)
-        if kind == b"IEND":
-            return header
-        at = end + 4
-    else:
-        raise HeaderError(f"it has more than {MAX_SEGMENTS} chunks")
-    raise HeaderError("its end is missing")
+    assert header is not None  # there is a last chunk
+    return header
 
 
 def _read_webp(data: bytes) -> ImageHeader:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from service.image_header import HeaderError, read_header
+from service.image_header import read_header
+from service.png import PNG_SIGNATURE, HeaderError, picture_alone
 from service.problems import RefusedError
 from training.data.records import ImageRGB
 
@@ -54,8 +55,9 @@ def decode(data: bytes) -> ImageRGB:
     picture. Raises RefusedError where the coded data is broken.
     """
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error:
+        alone = picture_alone(data) if data.startswith(PNG_SIGNATURE) else data
+        image = cv2.imdecode(np.frombuffer(alone, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except (cv2.error, HeaderError):
         image = None
     if image is None:
         raise RefusedError(
