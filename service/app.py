@@ -11,14 +11,26 @@ from fastapi import FastAPI
 
 from service.desk import Desk
 from service.key_ring import KeyRing
+from service.maps import Maps
 from service.metrics import Metrics
 from service.middleware import FORM_OVERHEAD_BYTES, BodyLimit, RequestFrame
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
-from service.routes import health, indexes, page, questions, samples, views
+from service.routes import (
+    enrolment,
+    health,
+    indexes,
+    listing,
+    map,
+    page,
+    questions,
+    samples,
+    views,
+)
 from service.serving import Serving
 from service.settings import Settings
 from service.version import VERSION
+from service.writer import Writer
 
 log = logging.getLogger("posebank")
 
@@ -42,8 +54,10 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
     app.state.url = url
     app.state.key_ring = KeyRing(settings)
     app.state.serving = Serving(settings)
+    app.state.writer = Writer(app.state.serving)
+    app.state.maps = Maps()
     app.state.metrics = Metrics(app.state.serving)
-    for module in (questions, indexes, views, samples, health, page):
+    for module in (questions, enrolment, indexes, listing, views, map, samples, health, page):
         app.include_router(module.router)
     page.mount_web(app)
     # The last added is the outermost.
@@ -65,6 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await refresher
         await asyncio.to_thread(app.state.desk.close)
+        await asyncio.to_thread(app.state.writer.close)
 
 
 async def _keep_fresh(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from index.geometry import box_vertices, rotation_defect
@@ -54,10 +55,12 @@ class BoxIn(Strict):
     @classmethod
     def _is_a_rotation(cls, rotation: tuple[Vector, ...]) -> tuple[Vector, ...]:
         defect = rotation_defect(rotation)
+        if np.isinf(defect):
+            raise ValueError("is no rotation: its determinant is not +1, as of a mirrored frame")
         if defect > ROTATION_TOLERANCE:
             raise ValueError(
                 f"is no rotation: R Rᵀ differs from I by {defect:.3g}, the limit is "
-                f"{ROTATION_TOLERANCE:g}, and the determinant must be +1"
+                f"{ROTATION_TOLERANCE:g}"
             )
         return rotation
 

@@ -1,10 +1,27 @@
-"""What GET /map answers: the views of an index as points of a plane."""
+"""What GET /map takes and answers: the views of an index as points of a plane."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.schemas.answers import VIEW_ID, IndexRef
+from service.schemas.query import Name
+
+
+class MapQuery(BaseModel):
+    """What is mapped. Every key may be left out; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    index: Name | None = Field(
+        default=None, description="Name of the index. Left out: the server's default."
+    )
+    head: Name | None = Field(
+        default=None, description="The embedding shown. Left out: `pose`, or what answers for it."
+    )
+    limit: int = Field(
+        default=2000, ge=1, le=5000, description="Most points; of more views, evenly spread ones."
+    )
 
 
 class MapPoint(BaseModel):

@@ -1,4 +1,4 @@
-"""What GET /views and GET /map take, and the page of views that is answered."""
+"""What GET /views takes and answers."""
 
 from __future__ import annotations
 
@@ -40,19 +40,3 @@ class ViewList(BaseModel):
 
     views: list[ViewOut]
     next: str | None = Field(description="`after` of the next page; null on the last one.")
-
-
-class MapQuery(BaseModel):
-    """What is mapped. Every key may be left out; unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    index: Name | None = Field(
-        default=None, description="Name of the index. Left out: the server's default."
-    )
-    head: Name | None = Field(
-        default=None, description="The embedding shown. Left out: `pose`, or what answers for it."
-    )
-    limit: int = Field(
-        default=2000, ge=1, le=5000, description="Most points; of more views, evenly spread ones."
-    )
