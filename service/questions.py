@@ -73,7 +73,9 @@ async def estimate_pose(
     """The JSON of the PoseAnswer of /pose/estimate. Raises RefusedError and QueryError."""
     crop = await embed(turn, served, question.image, question.query.bbox)
     return await turn.run(
-        lambda: _pose_answer(served, question.query, filters, crop, turn.watch).model_dump_json()
+        lambda: _pose_answer(
+            served, question.query, filters, crop, turn.desk.settings.abstain_below, turn.watch
+        ).model_dump_json()
     )
 
 
@@ -96,6 +98,7 @@ def _pose_answer(
     query: QueryRequest,
     filters: Filters,
     crop: Embedded,
+    abstain_below: float,
     watch: Stopwatch,
 ) -> PoseAnswer:
     head, _ = served.gallery.resolve_head("pose")
@@ -107,6 +110,7 @@ def _pose_answer(
             PoseQuery(np.array(crop.bbox), size, _camera(query, *size), plane),
             query.k,
             filters,
+            abstain_below=abstain_below,
         )
     reid = _recognise(served, query, filters, crop, watch) if query.reid else None
     consensus = answer.consensus

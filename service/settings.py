@@ -65,6 +65,13 @@ class Settings(BaseSettings):
         "limits of one image.",
     )
     max_k: int = Field(default=200, ge=1, description="Largest number of neighbours asked for.")
+    abstain_below: float = Field(
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="Confidence below which /pose/estimate gives no box; 0 abstains only where the "
+        "neighbours are split.",
+    )
     threads: int = Field(
         default=2,
         ge=1,

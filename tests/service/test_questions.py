@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.service.conftest import Live, Query
+from index.answers.consensus import ABSTAIN_BELOW
+from service.settings import Settings
+from tests.service.conftest import Live, Query, Start
 
 
 def test_a_pose_is_answered(live: Live, query: Query) -> None:
@@ -59,6 +62,19 @@ def test_the_answer_is_what_the_neighbours_agree_on(live: Live, query: Query) ->
     assert (np.abs(np.array(sizes) - found) < 0.2 * found).all()
 
 
+def test_the_operator_says_how_sure_an_answer_must_be(
+    start: Start, home: Path, query: Query
+) -> None:
+    told = start(home, abstain_below=1.0).ask("/pose/estimate", query.jpeg, query.request).json()
+    assert told["box"] is None
+    assert "less than 100%" in told["reason"]
+    assert told["consensus"]["hypothesis"]["scale_m"]
+
+
+def test_the_server_abstains_as_the_library_does() -> None:
+    assert Settings.model_fields["abstain_below"].default == ABSTAIN_BELOW
+
+
 def test_where_it_abstains_the_hypothesis_and_the_reason_are_told(
     live: Live, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,8 +82,8 @@ def test_where_it_abstains_the_hypothesis_and_the_reason_are_told(
 
     from service import questions
 
-    def unsure(*args: Any) -> Any:
-        answer = answer_pose(*args)
+    def unsure(*args: Any, **options: Any) -> Any:
+        answer = answer_pose(*args, **options)
         doubt = replace(answer.consensus, box=None, confidence=0.1, reason="They disagree.")
         return replace(answer, consensus=doubt)
 
