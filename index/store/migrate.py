@@ -31,7 +31,7 @@ def migrate(home: Home) -> None:
             # Homes on several machines may share one Postgres; the file lock sees only one.
             one_writer(connection)
             if revision(connection) != HEAD:
-                _upgrade(connection)
+                upgrade(connection)
 
 
 def migrate_once_up(home: Home, seconds: float) -> None:
@@ -55,7 +55,11 @@ def revision(connection: sa.Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: sa.Connection, target: str = "head") -> None:
+    """Bring the schema to a revision; the caller has a write transaction and is the one writer.
+
+    Raises GalleryError if the database was made by a newer Posebank.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -65,7 +69,7 @@ def _upgrade(connection: sa.Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
     except CommandError as error:
         raise GalleryError(
             f"The database schema {revision(connection)!r} is not known to this version.",
