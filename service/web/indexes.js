@@ -1,6 +1,7 @@
 // The indexes that are served, looked at again and again.
 
 import { get } from "./api.js";
+import { key } from "./key.js";
 
 const EVERY_MS = 15000;
 const listeners = [];
@@ -17,6 +18,7 @@ export const named = (name) => served.find((index) => index.name === name);
 export async function refreshIndexes() {
   const status = document.getElementById("status");
   let text;
+  let refused = 0;
   try {
     served = (await get("indexes")).indexes.filter((index) => index.served);
     const views = served.reduce((sum, index) => sum + index.views, 0);
@@ -25,10 +27,12 @@ export async function refreshIndexes() {
       : (await get("readyz").catch((error) => ({ reason: error.message }))).reason ?? "no index";
   } catch (error) {
     served = [];
-    text = { 401: "A key is needed", 403: "This key may not look" }[error.problem?.status] ?? error.message;
+    refused = error.problem?.status;
+    text = { 401: key() ? "The key is not known" : "A key is needed", 403: "Not allowed to look" }[refused] ?? error.message;
   }
   status.textContent = text;
   status.classList.toggle("bad", served.length === 0);
+  document.getElementById("key-open").classList.toggle("quiet", refused !== 401);
   for (const listener of listeners) listener(served);
 }
 

@@ -36,8 +36,9 @@ export function wireKey() {
   });
   $("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
+    if (!$("key-form").reportValidity()) return;
     $("key-dialog").close();
-    if ($("key-field").value.trim()) put($("key-field").value.trim());
+    put($("key-field").value.trim());
   });
   mark();
 }

@@ -17,9 +17,12 @@ const choices = () => Object.fromEntries(CHOICES.map((name) => [name, form.eleme
 let shown = null; // the index, its version and head that are drawn
 let figure = null;
 
+// Pose first, as that is what the other screens compare.
+const headsOf = (index) => Object.keys(index?.heads ?? {}).sort((a, b) => (b === "pose") - (a === "pose"));
+
 function writeChoices(params) {
   if (params.index) form.elements.index.value = params.index;
-  fillSelect(form.elements.head, Object.keys(named(form.elements.index.value)?.heads ?? {}), null);
+  fillSelect(form.elements.head, headsOf(named(form.elements.index.value)), null);
   if (params.head) form.elements.head.value = params.head;
   if (params.colour) form.elements.colour.value = params.colour;
 }

@@ -1,0 +1,140 @@
+"""The gallery: pages, filters, one view in a dialog, deleting views for good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.conftest import Live, wait_until
+from tests.service.web.hands import DARK, PHONE, screen, shoot, sideways, until
+
+VIEW = "[data-testid=view]"
+DIALOG = "#view-dialog"
+
+
+def shown(page: Any) -> list[str]:
+    """The ids of the views listed."""
+    return [one.get_attribute("data-view") for one in page.locator(VIEW).all()]
+
+
+def listed(page: Any, count: int) -> None:
+    """Waits until so many views are listed."""
+    wait_until(lambda: page.locator(VIEW).count() == count)
+
+
+def close(page: Any) -> None:
+    page.keyboard.press("Escape")
+    page.wait_for_selector(DIALOG, state="hidden")
+
+
+def test_page_by_page(curator: Any, changing: Live) -> None:
+    screen(curator, "gallery")
+    listed(curator, 48)
+    assert curator.inner_text("#gallery-said") == "48 views so far, and there are more"
+    curator.locator("#gallery-more").focus()
+    curator.keyboard.press("Enter")
+    listed(curator, 60)
+    assert not curator.is_visible("#gallery-more")
+    assert curator.inner_text("#gallery-said") == "60 views"
+    focused = curator.evaluate("document.activeElement.dataset.view")
+    assert focused == shown(curator)[48]  # the button is gone, its place is not lost
+    told = changing.client.get("/views", params={"limit": 200}).json()["views"]
+    assert shown(curator) == [view["id"] for view in told]
+
+
+def test_filters_are_in_the_address(curator: Any) -> None:
+    screen(curator, "gallery")
+    curator.select_option("#gallery-filters [name=category]", "cup")
+    listed(curator, 30)
+    assert curator.url.endswith("#/gallery?index=toys&category=cup")
+    curator.fill("#gallery-filters [name=instance]", "cup-1")
+    curator.keyboard.press("Enter")
+    listed(curator, 15)
+    assert {one.inner_text() for one in curator.locator(f"{VIEW} .name").all()} == {"cup-1"}
+    curator.reload()
+    listed(curator, 15)
+    assert curator.input_value("#gallery-filters [name=category]") == "cup"
+    curator.go_back()
+    listed(curator, 30)
+    curator.select_option("#gallery-filters [name=annotated]", "false")
+    until(curator, "document.getElementById('gallery-said').textContent.startsWith('No view')")
+    curator.click("#gallery-clear")
+    listed(curator, 48)
+    assert curator.input_value("#gallery-filters [name=category]") == ""
+
+
+def test_one_view(curator: Any, changing: Live) -> None:
+    screen(curator, "gallery")
+    listed(curator, 48)
+    curator.locator(VIEW).nth(3).focus()
+    curator.keyboard.press("Enter")
+    curator.wait_for_selector(f"{DIALOG} [data-testid=space]")
+    told = changing.client.get(f"/views/{shown(curator)[3]}").json()
+    text = curator.inner_text(DIALOG)
+    for wanted in (told["id"], told["dataset"], told["instance"], told["sequence"], "320 × 240"):
+        assert wanted in text
+    assert f"{told['frame']} · {told['time_s']:.2f} s" in text
+    width = told["box"]["scale_m"][0]
+    assert f"{100 * width:.0f} cm ×" in text
+    shoot(curator, "view")
+    close(curator)
+    assert curator.evaluate("document.activeElement.dataset.view") == told["id"]
+    assert "view=" not in curator.url
+    curator.go_forward()
+    curator.locator(VIEW).nth(3).click()
+    curator.click(f"{DIALOG} a:has-text('All views of')")
+    listed(curator, 15)
+    assert not curator.is_visible(DIALOG)
+
+
+def test_a_view_that_is_not_there(curator: Any, changing: Live) -> None:
+    curator.goto(f"{changing.url}/#/gallery?view=0000000000000000")
+    curator.wait_for_selector(f"{DIALOG} [data-testid=problem]")
+    assert "0000000000000000" in curator.inner_text(f"{DIALOG} [data-testid=problem]")
+    curator.get_by_role("button", name="Close").click()
+    assert not curator.is_visible(DIALOG)
+
+
+def test_deleted_for_good(curator: Any, changing: Live) -> None:
+    curator.goto(f"{changing.url}/#/gallery?instance=book-0")
+    listed(curator, 15)
+    victim = shown(curator)[0]
+    curator.locator(VIEW).first.click()
+    curator.get_by_role("button", name="Delete this view").click()
+    assert curator.evaluate("document.activeElement.textContent") == "Keep"
+    shoot(curator, "delete")
+    curator.get_by_role("button", name="Keep").click()
+    assert changing.client.get(f"/views/{victim}").status_code == 200
+    curator.get_by_role("button", name="Delete this view").click()
+    curator.get_by_role("button", name="Delete for good").click()
+    listed(curator, 14)
+    assert victim not in shown(curator)
+    assert curator.inner_text("#gallery-said").startswith("1 view deleted")
+    assert not curator.is_visible(DIALOG)
+    assert changing.client.get(f"/views/{victim}").status_code == 404
+    assert changing.client.get(f"/views/{victim}/thumbnail").status_code == 404
+    curator.locator(VIEW).first.click()
+    curator.get_by_role("button", name="Delete the instance").click()
+    assert "every view of book-0 of toys" in curator.inner_text("[data-testid=confirm]")
+    curator.get_by_role("button", name="Delete for good").click()
+    until(curator, "document.getElementById('gallery-said').textContent.includes('No view')")
+    assert curator.inner_text("#gallery-said").startswith("14 views deleted")
+    left = changing.client.get("/views", params={"instance": "book-0"}).json()["views"]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), [(PHONE, "phone"), (DARK, "dark")], indirect=["page"], ids=["phone", "dark"]
+)
+def test_on_a_phone_and_in_the_dark(page: Any, name: str) -> None:
+    screen(page, "gallery")
+    listed(page, 24)
+    assert sideways(page) == 0
+    shoot(page, f"gallery-{name}")
+    page.locator(VIEW).first.click()
+    page.wait_for_selector(f"{DIALOG} [data-testid=space]")
+    assert sideways(page) == 0
+    inside = "(dialog) => dialog.scrollWidth <= dialog.clientWidth"
+    assert page.locator(DIALOG).evaluate(inside)
+    shoot(page, f"view-{name}")

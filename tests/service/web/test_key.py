@@ -1,0 +1,122 @@
+"""A server with API keys: what the page says without one, with one, and with one that may less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from index.home import Home
+from index.keys import Keys
+from tests.service.conftest import BuildToys, Live, Start, make_query, wait_until
+from tests.service.web.conftest import opened
+from tests.service.web.hands import DESKTOP, PHONE, screen, shoot, sideways, until, upload
+
+PICTURES = "[...document.querySelectorAll('#gallery-views img')]"
+
+
+@pytest.fixture(scope="module")
+def keys(build_toys: BuildToys, tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The keys of a home of its own; one is made, so that none is open."""
+    folder = tmp_path_factory.mktemp("locked")
+    build_toys(folder)
+    keys = Keys(Home.open(folder, f"sqlite:///{folder / 'posebank.sqlite'}"))
+    keys.create("first", ["admin"])
+    return keys
+
+
+@pytest.fixture(scope="module")
+def locked(start: Start, keys: Keys) -> Live:
+    live = start(keys._home.path)
+    wait_until(lambda: live.client.get("/indexes").status_code == 401)
+    return live
+
+
+@pytest.fixture
+def guest(browser: Any, locked: Live, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page, whose tab has no key yet."""
+    with opened(browser, locked.url, getattr(request, "param", DESKTOP)) as page:
+        yield page
+
+
+def give(page: Any, text: str) -> None:
+    page.click("#key-open")
+    page.keyboard.type(text)  # the field has the focus
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#key-dialog", state="hidden")
+
+
+def status(page: Any, words: str) -> None:
+    until(page, f"document.getElementById('status').textContent === '{words}'")
+
+
+def test_a_key_opens_the_page_for_this_tab(guest: Any, keys: Keys) -> None:
+    status(guest, "A key is needed")
+    screen(guest, "gallery")
+    guest.wait_for_selector("[data-testid=problem].locked")
+    shoot(guest, "locked")
+    _, text = keys.create("looks", ["query"])
+    guest.get_by_role("button", name="Enter a key").click()
+    shoot(guest, "key")
+    guest.keyboard.type(text)
+    guest.keyboard.press("Enter")
+    status(guest, "toys · 24 views")
+    wait_until(lambda: guest.locator("[data-testid=view]").count() == 24)
+    assert guest.locator("[data-testid=problem]").count() == 0
+    # An <img> of a locked address shows nothing: they are fetched with the key.
+    until(guest, f"{PICTURES}.some((one) => one.naturalWidth > 0)")
+    assert guest.evaluate(f"{PICTURES}.every((one) => !one.src || one.src.startsWith('blob:'))")
+    guest.reload()
+    status(guest, "toys · 24 views")  # the tab remembers
+    assert guest.evaluate("localStorage.length") == 0
+    guest.click("#key-open")
+    guest.get_by_role("button", name="Forget the key").click()
+    status(guest, "A key is needed")
+    guest.wait_for_selector("[data-testid=problem].locked")
+    assert guest.locator("[data-testid=view]").count() == 0
+
+
+def test_a_key_never_is_in_the_command(guest: Any, keys: Keys) -> None:
+    _, text = keys.create("asks", ["query"])
+    give(guest, text)
+    status(guest, "toys · 24 views")
+    upload(guest, make_query())
+    guest.click("#submit")
+    guest.wait_for_selector("[data-testid=pose]")
+    guest.click("#curl summary")
+    command = guest.inner_text("#curl-text")
+    assert '"Authorization: Bearer $POSEBANK_KEY"' in command
+    assert text not in guest.content()
+
+
+def test_a_wrong_key_is_told_kindly(guest: Any) -> None:
+    give(guest, "pb_wrong")
+    status(guest, "The key is not known")
+    screen(guest, "map")
+    guest.wait_for_selector("[data-testid=problem].locked")
+    assert guest.get_by_role("button", name="Use another key").is_visible()
+
+
+@pytest.mark.parametrize("guest", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone"])
+def test_a_key_that_may_only_look(guest: Any, keys: Keys, locked: Live) -> None:
+    _, text = keys.create("looks only", ["query"])
+    give(guest, text)
+    status(guest, "toys · 24 views")
+    screen(guest, "enrol")
+    upload(guest, make_query())
+    for field in ("instance", "category", "dataset"):
+        guest.fill(f"#enrol [name={field}]", "mine")
+    guest.click("#enrol-submit")
+    guest.wait_for_selector("#enrolled .locked")
+    assert "no scope enrol" in guest.inner_text("#enrolled .locked")
+    screen(guest, "gallery")
+    guest.locator("[data-testid=view]").first.click()
+    guest.get_by_role("button", name="Delete this view").click()
+    guest.get_by_role("button", name="Delete for good").click()
+    guest.wait_for_selector("#view-dialog .locked")
+    assert sideways(guest) == 0
+    shoot(guest, "may-only-look")
+    guest.keyboard.press("Escape")
+    headers = {"Authorization": f"Bearer {text}"}
+    assert len(locked.client.get("/views", headers=headers).json()["views"]) == 24
