@@ -50,8 +50,9 @@ def _answer(
 ) -> ActionAnswer:
     query = clip.query
     head, _ = served.gallery.resolve_head("pose")
-    with watch.stage("search"):
-        answer = answer_action(served.gallery, embeddings[head], query.k, filters, clips=SHOWN)
+    answer = answer_action(
+        served.gallery, embeddings[head], query.k, filters, clips=SHOWN, watch=watch
+    )
     best = answer.best
     return ActionAnswer(
         index=IndexRef(name=served.gallery.name, version=served.gallery.version),
@@ -67,7 +68,7 @@ def _answer(
         ],
         frames=_frames(answer, boxes),
         clips=_clips(answer),
-        timings_ms=timings(watch),
+        timings_ms=timings(watch) if query.timings else None,
     )
 
 

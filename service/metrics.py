@@ -125,10 +125,10 @@ class Metrics:
         """A request is in progress until ``request_done``."""
         self._in_progress.inc()
 
-    def request_done(self, method: str, route: str, status: str, seconds: float) -> None:
-        """A request was answered, or its client has gone. ``route`` is a template."""
+    def request_done(self, method: str, route: str, status: int | None, seconds: float) -> None:
+        """A request was answered; ``status`` None: its client has gone. ``route`` is a template."""
         self._in_progress.dec()
-        self._requests.labels(method, route, status).inc()
+        self._requests.labels(method, route, "gone" if status is None else status).inc()
         self._request_seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:

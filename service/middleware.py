@@ -1,13 +1,12 @@
-"""Around every request: its id, the limit on its body, the security headers of its answer."""
+"""Around every request: the limit on its body, the id and the security headers of its answer."""
 
 from __future__ import annotations
-
-import uuid
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.admission import Admission
 from service.problems import RefusedError, crash_response, problem_response
 
 FORM_OVERHEAD_BYTES = 256 * 1024
@@ -25,21 +24,21 @@ SECURITY_HEADERS = {
 
 
 class RequestFrame:
-    """Gives each request an id, and each answer that id and the security headers.
+    """Gives each answer the id of its request (service.request_log) and the security headers.
 
-    An exception that reaches here becomes the problem ``internal``.
+    An exception that reaches here becomes the problem ``internal``. While the server drains, each
+    connection ends with its answer.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
         self.app = app
+        self.admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        scope["posebank.request"] = number = str(uuid.uuid4())
-
         started = False
 
         async def send_framed(message: Message) -> None:
@@ -47,7 +46,9 @@ class RequestFrame:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = number
+                headers["X-Request-ID"] = scope["posebank.request"]
+                if self.admission.draining:
+                    headers["Connection"] = "close"
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

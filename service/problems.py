@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -79,6 +78,7 @@ def problem_response(
     retry_after: int | None = None,
 ) -> JSONResponse:
     """The problem+json answer of one kind."""
+    request.scope["posebank.refused"] = slug
     status, title = KINDS[slug]
     problem = Problem(
         type=f"urn:posebank:problem:{slug}",
@@ -86,7 +86,7 @@ def problem_response(
         status=status,
         detail=detail,
         remedy=remedy,
-        instance=f"urn:uuid:{request.scope.get('posebank.request', uuid.uuid4())}",
+        instance=f"urn:posebank:request:{request.scope['posebank.request']}",
         errors=list(errors) or None,
     )
     extra = dict(headers or {})
@@ -190,8 +190,8 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 def crash_response(request: Request, error: Exception) -> JSONResponse:
     """The answer to an error nobody foresaw: logged whole, told without a stack trace."""
-    number = request.scope.get("posebank.request", "unknown")
-    log.error("request %s failed: %s %s", number, request.method, request.url.path, exc_info=error)
+    number = request.scope["posebank.request"]
+    log.error("crashed", exc_info=error, extra={"fields": {"request_id": number}})
     return problem_response(
         request,
         "internal",

@@ -103,15 +103,15 @@ def _pose_answer(
 ) -> PoseAnswer:
     head, _ = served.gallery.resolve_head("pose")
     plane, size = _plane(query), (crop.width, crop.height)
-    with watch.stage("search"):
-        answer = answer_pose(
-            served.gallery,
-            crop.embeddings[head],
-            PoseQuery(np.array(crop.bbox), size, _camera(query, *size), plane),
-            query.k,
-            filters,
-            abstain_below=abstain_below,
-        )
+    answer = answer_pose(
+        served.gallery,
+        crop.embeddings[head],
+        PoseQuery(np.array(crop.bbox), size, _camera(query, *size), plane),
+        query.k,
+        filters,
+        abstain_below=abstain_below,
+        watch=watch,
+    )
     reid = _recognise(served, query, filters, crop, watch) if query.reid else None
     consensus = answer.consensus
     if not answer.neighbours:
@@ -136,7 +136,7 @@ def _pose_answer(
         box=box_out(consensus.box),
         reason=consensus.reason,
         reid=reid,
-        timings_ms=timings(watch),
+        timings_ms=timings(watch) if query.timings else None,
     )
 
 
@@ -155,7 +155,7 @@ def _reid_answer(
         index=_index(served),
         query_bbox=crop.bbox,
         assumptions=_crop_assumption(query),
-        timings_ms=timings(watch),
+        timings_ms=timings(watch) if query.timings else None,
     )
 
 
@@ -167,8 +167,7 @@ def _recognise(
     watch: Stopwatch,
 ) -> Recognised:
     head, _ = served.gallery.resolve_head("identity")
-    with watch.stage("search"):
-        found = answer_reid(served.gallery, crop.embeddings[head], query.k, filters)
+    found = answer_reid(served.gallery, crop.embeddings[head], query.k, filters, watch=watch)
     return recognised(found)
 
 

@@ -73,6 +73,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         if text is None:
             return await _without_key(request, ring)
         key = await ring.find(text)
+        request.scope["posebank.key"] = key.name
         ring.spend(key)
         if scope not in key.scopes:
             raise RefusedError(

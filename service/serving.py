@@ -6,7 +6,12 @@ import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+import numpy as np
+from numpy.typing import NDArray
+
+from index.canary import embed_canary
 from index.gallery import Gallery
 from index.home import Home
 from index.search import Catalog
@@ -37,6 +42,9 @@ class Serving:
         self._settings = settings
         self._catalog: Catalog | None = None
         self._encoders: dict[tuple[Path, int], Encoder | PosebankError] = {}
+        self._canaries: WeakKeyDictionary[Encoder, dict[str, NDArray[np.float32]]] = (
+            WeakKeyDictionary()
+        )
         self._served: dict[str, ServedIndex] = {}
         self._lock = threading.Lock()
         self._reason: PosebankError = GalleryError(
@@ -110,10 +118,18 @@ class Serving:
             try:
                 encoder = self._load(folder)
                 gallery.check_encoder(encoder.identity)
+                gallery.check_canary(self._canary_of(encoder))
                 return encoder
             except PosebankError as error:
                 problem = error
         raise problem
+
+    def _canary_of(self, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
+        """The encoder's embeddings of the fixed image, made once."""
+        found = self._canaries.get(encoder)
+        if found is None:
+            found = self._canaries[encoder] = embed_canary(encoder)
+        return found
 
     def _load(self, folder: Path) -> Encoder:
         """The encoder of a folder, loaded once and again when its description changes."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.logs import LogFormat
 from training.errors import PosebankError
 
 
@@ -61,8 +62,8 @@ class Settings(BaseSettings):
     max_frames: int = Field(
         default=32,
         ge=1,
-        description="Most images of one clip (/actions/search); together they stay within the "
-        "limits of one image.",
+        description="Most images of one clip (/actions/search), which together stay within the "
+        "limits of one image, or of one batch (/views:batch).",
     )
     max_k: int = Field(default=200, ge=1, description="Largest number of neighbours asked for.")
     abstain_below: float = Field(
@@ -92,7 +93,17 @@ class Settings(BaseSettings):
         description="How long accepted questions may take to finish once the server must stop.",
     )
     refresh_seconds: float = Field(
-        default=1.0, gt=0.0, description="How often newly promoted index versions are looked for."
+        default=0.5,
+        gt=0.0,
+        description="How often newly promoted index versions are looked for, and what other "
+        "servers enrolled and deleted.",
+    )
+    log_format: LogFormat = Field(
+        default="text", description="Lines of the log: text for people, json for machines."
+    )
+    metrics_open: bool = Field(
+        default=False,
+        description="Answer /metrics without an API key, for a Prometheus that sends none.",
     )
     samples: Path = Field(
         default=Path("examples/queries"),

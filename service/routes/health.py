@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request
 
 from service.openapi import problems
 from service.problems import RefusedError
-from service.schemas.catalog import Health, Limits, Ready, VersionOut
+from service.schemas.catalog import Health, Limits, Ready, ServedVersion, VersionOut
 from service.security import Asker
 from service.version import VERSION
+from service.visible import visible
 
 router = APIRouter(tags=["server"])
 
@@ -34,11 +35,21 @@ async def readyz(request: Request) -> Ready:
 
 
 @router.get("/version", summary="What runs here and what it accepts")
-async def version(request: Request, caller: Asker) -> VersionOut:
-    """The version of Posebank and the limits of this server."""
-    settings = request.app.state.settings
+def version(request: Request, caller: Asker) -> VersionOut:
+    """The version of Posebank, of each index with its encoder, and the limits of this server."""
+    settings, serving = request.app.state.settings, request.app.state.serving
     return VersionOut(
         version=VERSION,
+        indexes=[
+            ServedVersion(
+                name=name,
+                version=one.gallery.version,
+                encoder=one.encoder.identity,
+                backend=one.encoder.backend,
+                device=one.encoder.device,
+            )
+            for name, one in sorted(visible(serving, caller).items())
+        ],
         limits=Limits(
             max_image_bytes=settings.max_image_bytes,
             max_image_pixels=settings.max_image_pixels,

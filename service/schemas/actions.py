@@ -29,6 +29,9 @@ class ActionRequest(Strict):
         description="Neighbours that share the vote of each image, up to the server's "
         "POSEBANK_MAX_K.",
     )
+    timings: bool = Field(
+        default=False, description="Whether the answer also says where its time went."
+    )
     index: Name | None = Field(
         default=None, description="Name of the index asked. Left out: the server's default."
     )
@@ -85,4 +88,7 @@ class ActionAnswer(BaseModel):
     actions: list[ActionShare] = Field(description="Every category voted for, best first.")
     frames: list[FrameAnswer] = Field(description="The images in the order given.")
     clips: list[ClipMatch] = Field(description="The nearest sequences, at most 5, best first.")
-    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")
+    timings_ms: dict[str, float] | None = Field(
+        description="Milliseconds of each stage, and their total; null unless the request has "
+        "`timings: true`."
+    )

@@ -153,7 +153,10 @@ class PoseAnswer(BaseModel):
         description="Known instances the crop may be, from the same forward pass; null unless "
         "the request has `reid: true`."
     )
-    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")
+    timings_ms: dict[str, float] | None = Field(
+        description="Milliseconds of each stage, and their total; null unless the request has "
+        "`timings: true`."
+    )
 
 
 class ReidAnswer(Recognised):
@@ -162,4 +165,7 @@ class ReidAnswer(Recognised):
     index: IndexRef
     query_bbox: BoxXyxy = Field(description="The crop in pixels of the upright image.")
     assumptions: list[str] = Field(description="What was assumed because it was not given.")
-    timings_ms: dict[str, float] = Field(description="Milliseconds of each step, and their total.")
+    timings_ms: dict[str, float] | None = Field(
+        description="Milliseconds of each stage, and their total; null unless the request has "
+        "`timings: true`."
+    )

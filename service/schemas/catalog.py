@@ -93,10 +93,21 @@ class Limits(BaseModel):
     max_k: int
 
 
+class ServedVersion(BaseModel):
+    """What answers questions to one index."""
+
+    name: str
+    version: str = Field(description="Immutable; changes when a new version is promoted.")
+    encoder: str = Field(description="Identity of its encoder (SHA-256).")
+    backend: str = Field(description="What runs the encoder: `onnx` or `torch`.")
+    device: str = Field(description="Where it runs: `cpu` or `cuda`.")
+
+
 class VersionOut(BaseModel):
     """What runs here."""
 
-    version: str
+    version: str = Field(description="The version of Posebank.")
+    indexes: list[ServedVersion] = Field(description="The indexes that are served, by name.")
     limits: Limits
 
 

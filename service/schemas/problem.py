@@ -23,7 +23,7 @@ class Problem(BaseModel):
                 "status": 422,
                 "detail": "k: is 5000, above the limit of 200",
                 "remedy": "Ask for 1 to 200 neighbours.",
-                "instance": "urn:uuid:5b0c6cbd-54ec-4ff5-a2c5-6ad8b0f6b46a",
+                "instance": "urn:posebank:request:5b0c6cbd-54ec-4ff5-a2c5-6ad8b0f6b46a",
                 "errors": [{"where": "k", "message": "is 5000, above the limit of 200"}],
             }
         }

@@ -106,6 +106,9 @@ class QueryRequest(Strict):
         description="Whether /pose/estimate also answers what /reid/search does, from the same "
         "forward pass. /reid/search takes it and does not need it.",
     )
+    timings: bool = Field(
+        default=False, description="Whether the answer also says where its time went."
+    )
     index: Name | None = Field(
         default=None, description="Name of the index asked. Left out: the server's default."
     )

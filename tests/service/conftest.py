@@ -242,6 +242,6 @@ def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, 
     for key in ("title", "detail", "remedy"):
         assert isinstance(problem[key], str)
         assert len(problem[key]) > 5
-    assert problem["instance"] == f"urn:uuid:{answer.headers['x-request-id']}"
+    assert problem["instance"] == f"urn:posebank:request:{answer.headers['x-request-id']}"
     assert "Traceback" not in answer.text
     return dict(problem)
