@@ -129,7 +129,7 @@ def test_the_work_of_a_client_that_left_is_dropped_and_counted(
     wait_until(lambda: len(brake.calls) == 1)
     body = httpx.Request("POST", server.url, files={"image": ("q.jpg", query.jpeg)})
     head = (
-        "POST /pose/estimate HTTP/1.1\r\nHost: x\r\n"
+        f"POST /pose/estimate HTTP/1.1\r\nHost: {body.headers['host']}\r\n"
         f"Content-Type: {body.headers['content-type']}\r\n"
         f"Content-Length: {body.headers['content-length']}\r\n\r\n"
     )
