@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="index",
-    help="Build, list, inspect, verify, promote and drop indexes.",
+    help="Build, list, inspect, verify, promote, compact and drop indexes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -235,14 +235,35 @@ def promote(name: Name, version: Version, home: HomeFolder = None, as_json: Json
 
 
 @app.command()
+def compact(name: Name, home: HomeFolder = None, as_json: Json = False) -> None:
+    """Fold the views that were enrolled online into a new version and make it the current one."""
+    from dataclasses import asdict
+
+    from index import enrolment
+
+    done = enrolment.compact(_home(home), name)
+    if as_json:
+        print_json(asdict(done))
+    elif done.views:
+        typer.echo(f"{name} {done.new} is current now: {done.old} and {done.views} views more.")
+    else:
+        typer.echo(f"Nothing was enrolled into {name} since {done.old} was made.")
+
+
+@app.command()
 def drop(
     name: Name,
     version: Version,
-    force: Annotated[bool, typer.Option("--force", help="Even the current version.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even the current version, even the last.")
+    ] = False,
     home: HomeFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a version, and the metadata that no other version uses."""
+    """Remove a version, and the metadata that no other version uses.
+
+    With the last version of an index goes what was enrolled into it.
+    """
     from index import manage
 
     dropped = manage.drop(_home(home), name, version, force)

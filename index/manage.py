@@ -61,6 +61,7 @@ def promote(home: Home, name: str, version: str) -> None:
 def drop(home: Home, name: str, version: str, force: bool = False) -> Dropped:
     """Remove a version: its rows, the views nothing else holds, then its files.
 
+    What was enrolled stays while the index has another version, and goes with the last.
     Raises GalleryError if it is unknown, current without ``force``, or a build of the index runs.
     """
     migrate(home)

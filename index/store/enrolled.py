@@ -135,18 +135,12 @@ def _vectors(
     return found
 
 
-def count_enrolled(connection: sa.Connection, index_name: str, encoder: str) -> tuple[int, int]:
-    """How many views were enrolled into an index, with this encoder and with others."""
-    mine = sa.func.coalesce(sa.func.sum(sa.case((enrolled_views.c.encoder == encoder, 1))), 0)
-    statement = sa.select(mine, sa.func.count()).where(enrolled_views.c.index_name == index_name)
-    with_mine, total = connection.execute(statement).one()
-    return int(with_mine), int(total) - int(with_mine)
-
-
-def enrolled_in(connection: sa.Connection, index_name: str) -> list[int]:
-    """The ids of all views enrolled into an index, whatever the encoder."""
-    statement = sa.select(enrolled_views.c.view_id).where(enrolled_views.c.index_name == index_name)
-    return [row[0] for row in connection.execute(statement)]
+def count_of_others(connection: sa.Connection, index_name: str, encoder: str) -> int:
+    """How many views were enrolled into an index with other encoders than this."""
+    statement = sa.select(sa.func.count()).where(
+        enrolled_views.c.index_name == index_name, enrolled_views.c.encoder != encoder
+    )
+    return int(connection.execute(statement).scalar_one())
 
 
 def enrolled_fingerprints(
