@@ -16,12 +16,14 @@ from service.metrics import Metrics
 from service.middleware import FORM_OVERHEAD_BYTES, BodyLimit, RequestFrame
 from service.openapi import install_openapi
 from service.problems import install_problem_handlers
+from service.request_log import RequestLog
 from service.routes import (
     enrolment,
     health,
     indexes,
     listing,
     map,
+    metrics,
     page,
     questions,
     samples,
@@ -54,15 +56,20 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
     app.state.url = url
     app.state.key_ring = KeyRing(settings)
     app.state.serving = Serving(settings)
+    app.state.metrics = Metrics(app.state.serving)
+    app.state.desk = Desk(settings, app.state.metrics)
     app.state.writer = Writer(app.state.serving)
     app.state.maps = Maps()
-    app.state.metrics = Metrics(app.state.serving)
-    for module in (questions, enrolment, indexes, listing, views, map, samples, health, page):
+    for module in (
+        *(questions, enrolment, indexes, listing, views, map),
+        *(samples, health, metrics, page),
+    ):
         app.include_router(module.router)
     page.mount_web(app)
     # The last added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_image_bytes + FORM_OVERHEAD_BYTES)
-    app.add_middleware(RequestFrame)
+    app.add_middleware(RequestFrame, admission=app.state.desk.admission)
+    app.add_middleware(RequestLog, metrics=app.state.metrics)
     install_problem_handlers(app)
     install_openapi(app)
     return app
@@ -70,7 +77,6 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.desk = Desk(app.state.settings, app.state.metrics)
     refresher = asyncio.create_task(_keep_fresh(app))
     try:
         yield
