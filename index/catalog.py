@@ -65,7 +65,8 @@ class Catalog:
                 try:
                     fresh[name] = self._open(name, version)
                 except GalleryError as error:
-                    errors[name] = error
+                    if self._is_current(name, version):
+                        errors[name] = error
                     if name in old:
                         fresh[name] = old[name]
             self._galleries, self.errors = fresh, errors
@@ -76,6 +77,11 @@ class Catalog:
                     if old.get(name) is not fresh.get(name)
                 )
             )
+
+    def _is_current(self, name: str, version: str) -> bool:
+        """Whether it still is; an erasure may have put another in its place while it was read."""
+        with reading(self.home) as connection:
+            return current_names(connection).get(name) == version
 
     def _open(self, name: str, version: str) -> Gallery:
         """The gallery; the error of the last try where that was too short a time ago."""

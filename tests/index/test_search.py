@@ -15,7 +15,7 @@ from index.home import Home
 from index.search import Gallery
 from index.store.database import close_database, writing
 from index.store.views import delete_views, fetch_views
-from index.vectors import FlatIndex
+from index.vectors import FlatIndex, GrowingIndex
 from training.errors import GalleryError, QueryError
 
 CATEGORIES = ("cup", "shoe", "book", "unknown")
@@ -92,6 +92,7 @@ def test_search_agrees_with_brute_force(world, filters, k, seed):
 
 @settings(max_examples=40, deadline=None)
 @given(
+    grows=st.booleans(),
     rows=st.integers(1, 200),
     dim=st.sampled_from([1, 3, 16]),
     batch=st.integers(1, 30),
@@ -99,12 +100,14 @@ def test_search_agrees_with_brute_force(world, filters, k, seed):
     share=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_flat_index_agrees_with_numpy_under_masks(rows, dim, batch, k, share, seed):
+def test_exact_indexes_agree_with_numpy_under_masks(grows, rows, dim, batch, k, share, seed):
     random = np.random.default_rng(seed)
     vectors = random.normal(size=(rows, dim)).astype(np.float32)
     queries = random.normal(size=(batch, dim)).astype(np.float32)
     mask = random.random(rows) < share
-    similarity, found = FlatIndex.of(vectors, threads=1).search(queries, k, mask)
+    index = growing(vectors) if grows else FlatIndex.of(vectors, threads=1)
+    similarity, found = index.search(queries, k, mask)
+    np.testing.assert_array_equal(index.vectors(np.arange(rows)[::-1]), vectors[::-1])
     exact = queries.astype(float) @ vectors.astype(float).T
     exact[:, ~mask] = -np.inf
     for i in range(batch):
@@ -114,6 +117,27 @@ def test_flat_index_agrees_with_numpy_under_masks(rows, dim, batch, k, share, se
         assert len(set(got.tolist())) == count
         np.testing.assert_allclose(exact[i, got], np.sort(exact[i])[::-1][:count], atol=1e-4)
         np.testing.assert_allclose(similarity[i][:count], exact[i, got], atol=1e-4)
+
+
+def growing(vectors: np.ndarray) -> GrowingIndex:
+    """One that got the vectors bit by bit."""
+    index = GrowingIndex(vectors.shape[1])
+    for start in range(0, len(vectors), 50):
+        index.append(vectors[start : start + 50])
+    return index
+
+
+def test_what_is_appended_or_wiped_does_not_disturb_a_search():
+    vectors = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
+    index = growing(vectors[:40])
+    mask = np.ones(40, bool)
+    before = index.search(vectors[:3], 5, mask)
+    index.append(vectors[40:])
+    after = index.search(vectors[:3], 5, mask)
+    np.testing.assert_array_equal(before[1], after[1])
+    index.wipe(np.array([3, 499]))
+    assert not index.vectors(np.array([3, 499])).any()
+    np.testing.assert_array_equal(index.vectors(np.array([4])), vectors[4:5])
 
 
 def test_a_gpu_is_used_where_faiss_finds_one_and_has_room(monkeypatch):
