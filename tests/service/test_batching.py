@@ -113,19 +113,19 @@ def test_batches_grow_with_the_speed_of_the_encoder() -> None:
 
 def test_a_clip_does_not_hold_up_a_single_crop() -> None:
     async def test() -> None:
-        encoder = Encoder(0.001)
-        batcher = Batcher(encoder, 0.008)
+        encoder = Encoder()
+        batcher = Batcher(encoder, 60.0)
         encoder.hold.clear()
         first = asyncio.create_task(ask(batcher, 0))
         await begun(encoder)
-        clip = asyncio.create_task(ask(batcher, *range(1, 41)))
-        single = asyncio.create_task(ask(batcher, 100))
+        clip = asyncio.create_task(ask(batcher, *range(1, 101)))
+        single = asyncio.create_task(ask(batcher, 200))
         await asyncio.sleep(0)
         encoder.hold.set()
-        assert await single == [100]
-        assert not clip.done()
-        assert await clip == list(range(1, 41))
-        assert 100 in encoder.calls[1]
+        assert await single == [200]
+        assert await clip == list(range(1, 101))
+        assert [len(call) for call in encoder.calls] == [1, MOST_CROPS, 101 - MOST_CROPS]
+        assert 200 in encoder.calls[1]
         await first
 
     run(test())

@@ -3,55 +3,82 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from index.build import build_index
 from index.home import Home
 from service.serving import Serving
 from service.settings import Settings
-from tests.service.conftest import BuildToys, Query, Start, wait_until
+from tests.service.conftest import BuildToys, Live, Query, Start, ToyReader, wait_until
+from tests.service.test_two_heads import export
+from training.encoder import Encoder
 
 
-def test_versions_change_under_requests(
-    start: Start, build_toys: BuildToys, tmp_path: Path, query: Query
-) -> None:
-    versions = [build_toys(tmp_path, frames=3)]
-    server = start(tmp_path)
+@contextmanager
+def asked_all_the_time(server: Live, query: Query) -> Iterator[list[tuple[str, int]]]:
+    """Versions that answered and how many neighbours they gave, while eight clients ask on.
+
+    Fails in the end where any question was not answered.
+    """
     seen: list[tuple[str, int]] = []
     failures: list[str] = []
     stop = threading.Event()
 
     def ask() -> None:
-        request = '{"k": 100}'
         with httpx.Client(base_url=server.url, timeout=30) as client:
             while not stop.is_set():
-                answer = client.post(
-                    "/pose/estimate",
-                    files={"image": ("q.jpg", query.jpeg)},
-                    data={"request": request},
-                )
+                answer = Live(server.url, client).ask("/pose/estimate", query.jpeg, {"k": 100})
                 if answer.status_code != 200:
                     failures.append(answer.text)
                     continue
                 told = answer.json()
                 seen.append((told["index"]["version"], len(told["neighbours"])))
 
-    askers = [threading.Thread(target=ask) for _ in range(2)]
+    askers = [threading.Thread(target=ask) for _ in range(8)]
     for asker in askers:
         asker.start()
     try:
-        for frames in (4, 5, 6):
-            versions.append(build_toys(tmp_path, frames=frames))
-            wait_until(lambda: bool(seen) and seen[-1][0] == versions[-1])
+        wait_until(lambda: bool(seen) or bool(failures))
+        yield seen
     finally:
         stop.set()
         for asker in askers:
             asker.join(30)
     assert failures == []
+
+
+def test_versions_change_under_requests(
+    start: Start, build_toys: BuildToys, tmp_path: Path, query: Query
+) -> None:
+    versions = [build_toys(tmp_path, frames=3)]
+    server = start(tmp_path, deadline_seconds=60)  # however slow the machine, nobody is late
+    with asked_all_the_time(server, query) as seen:
+        for frames in (4, 5, 6):
+            versions.append(build_toys(tmp_path, frames=frames))
+            wait_until(lambda: seen[-1][0] == versions[-1])
     sizes = dict(zip(versions, (12, 16, 20, 24), strict=True))
     assert {version for version, _ in seen} == set(versions)
     assert all(count == sizes[version] for version, count in seen)
+
+
+def test_the_encoder_changes_under_requests(
+    start: Start, build_toys: BuildToys, tmp_path: Path, query: Query
+) -> None:
+    """What waits for the old encoder's batch is answered by it, what comes next by the new one."""
+    old = build_toys(tmp_path, frames=3)
+    server = start(tmp_path, deadline_seconds=60)
+    other = export(tmp_path / "other", {"pose": 2, "identity": 1})
+    home = Home.open(tmp_path, f"sqlite:///{tmp_path / 'posebank.sqlite'}")
+    toys = ToyReader(frames=4)
+    with asked_all_the_time(server, query) as seen:
+        encoder = Encoder.load(other, threads=1)
+        new = build_index(home, "toys", [toys], encoder, encoder_folder=other, fps=None).version
+        wait_until(lambda: seen[-1][0] == new)
+    assert set(seen) == {(old, 12), (new, 16)}
 
 
 def test_an_index_without_its_encoder_is_told_and_not_served(
