@@ -150,8 +150,13 @@ def plan(
     """The runs, seed by seed, so that a part of the table is already comparable.
 
     ``rows`` empty takes all rows the families have recipes for. Raises RecipeError for a family
-    or row without any recipe.
+    or row without any recipe, and for a table without runs.
     """
+    if not families or not settings.seeds:
+        raise RecipeError(
+            "A table without a family of recipes or without a seed has no runs.",
+            "Give --family small and --seeds 0,1,2, say.",
+        )
     for family in families:
         if family not in FAMILIES:
             raise RecipeError(

@@ -61,6 +61,9 @@ def test_unknown_rows_and_families_are_refused(tmp_path: Path) -> None:
         plan(["small"], ["nearer"], settings(tmp_path), EVERY_RECIPE)
     with pytest.raises(RecipeError, match="family of recipes 'large'"):
         plan(["large"], [], settings(tmp_path), EVERY_RECIPE)
+    for families, seeds in (([], (0,)), (["small"], ())):
+        with pytest.raises(RecipeError, match="has no runs"):
+            plan(families, [], settings(tmp_path, seeds=seeds), EVERY_RECIPE)
     # A row one family has no recipe for is that of the others alone.
     recipes = EVERY_RECIPE - {"small-imagenet"}
     runs = plan(["small", "squeeze"], ["imagenet"], settings(tmp_path), recipes)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,11 @@ def open_reader(root: Path, kind: str | None = None, **options: Any) -> Reader:
             )
     if kind not in READERS:
         raise DataError(f"There is no reader '{kind}'.", f"Use one of {kinds}.")
-    try:
-        return READERS[kind](root, **options)
-    except TypeError as error:
-        raise DataError(
-            f"The reader '{kind}' refuses the options {sorted(options)}: {error}.",
-            "Leave out the options it does not know.",
-        ) from error
+    known = inspect.signature(READERS[kind]).parameters
+    for name in options:
+        if name not in known:
+            raise DataError(
+                f"The reader '{kind}' of {root} has no option '{name}'.",
+                "Leave it out for this data.",
+            )
+    return READERS[kind](root, **options)
