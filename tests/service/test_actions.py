@@ -51,7 +51,7 @@ def test_a_clip_of_a_cup_is_a_cup(live: Live, clip: list[bytes]) -> None:
     nearest = answer["clips"][0]
     assert nearest["category"] == "cup"
     assert nearest["similarity"] <= 1.0
-    assert set(answer["timings_ms"]) == {"decode", "queue", "encode", "search", "total"}
+    assert answer["timings_ms"] is None
     assert answer["assumptions"] == []
 
 

@@ -27,7 +27,7 @@ def test_a_pose_is_answered(live: Live, query: Query) -> None:
     assert told["assumptions"] == []
     assert told["query"]["bbox"] == query.request["bbox"]
     assert (told["query"]["image_width"], told["query"]["image_height"]) == (320, 240)
-    assert set(told["timings_ms"]) == {"decode", "queue", "encode", "search", "total"}
+    assert told["timings_ms"] is None
     for one in told["neighbours"]:
         assert len(one["view"]["id"]) == 16
         assert (one["box"] is None) != (one["reason"] is None)

@@ -20,7 +20,7 @@ let shown = null; // what lies over the image: { boxes, caption }
 
 // Both answers come from one request, unless re-ID alone is asked as curl.
 const question = (route = POSE) =>
-  ({ ...readRequest(form, crop()), ...(route === POSE ? { reid: true } : {}) });
+  ({ ...readRequest(form, crop()), timings: true, ...(route === POSE ? { reid: true } : {}) });
 
 function showCurl() {
   const base = location.href.replace(/[?#].*$/, "").replace(/\/$/, "");
