@@ -59,6 +59,7 @@ def map_out(gallery: Gallery, found: ViewMap) -> MapOut:
                 category=view.category,
                 instance=view.instance,
                 sequence=view.sequence,
+                frame=view.frame,
                 time_s=view.time_s,
             )
             for view, (x, y) in zip(found.views, found.xy, strict=True)

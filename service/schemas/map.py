@@ -34,6 +34,7 @@ class MapPoint(BaseModel):
     category: str
     instance: str
     sequence: str
+    frame: int = Field(description="Its number in the sequence.")
     time_s: float = Field(description="Seconds since the start of its sequence.")
 
 

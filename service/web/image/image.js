@@ -77,7 +77,8 @@ export function wireImage() {
   }
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => {
-    stage.setCrop(crop());
+    const sides = crop();
+    stage.setCrop(sides && sides[0] < sides[2] && sides[1] < sides[3] ? sides : null); // while it is typed
     tellCrop();
   });
   $("whole").addEventListener("click", () => setCrop(null));

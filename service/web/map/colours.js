@@ -26,7 +26,7 @@ function byTime(points) {
       "div", { class: "ramp", "data-testid": "legend" },
       h("span", {}, "start of its sequence"),
       s("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" }, ...bars),
-      h("span", {}, `${Number(last.toPrecision(3))} s`),
+      h("span", {}, last ? `${Number(last.toPrecision(3))} s` : "no view has a time"),
     ),
   };
 }

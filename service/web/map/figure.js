@@ -78,7 +78,7 @@ export class MapFigure {
     const place = path.length > 1 ? `view ${path.indexOf(point) + 1} of ${path.length} of its sequence` : "alone in its sequence";
     this.tip.replaceChildren(
       h("strong", {}, point.instance), h("span", {}, point.category),
-      h("span", { class: "hint" }, `${point.time_s.toFixed(2)} s · ${place}`),
+      h("span", { class: "hint" }, `frame ${point.frame} · ${point.time_s.toFixed(2)} s · ${place}`),
     );
     this.still = setTimeout(() => {
       this.tip.prepend(picture(`views/${point.id}/thumbnail`, { alt: "" }));
@@ -131,6 +131,7 @@ export class MapFigure {
       return;
     }
     const [dx, dy] = [now[0] - finger.at[0], now[1] - finger.at[1]];
+    finger.moved ||= Math.hypot(now[0] - finger.from[0], now[1] - finger.from[1]) > STILL_PX;
     const other = [...this.fingers.values()].find((one) => one !== finger);
     if (other) {
       const apart = ([x, y]) => Math.max(Math.hypot(x - other.at[0], y - other.at[1]), 1);
@@ -138,7 +139,6 @@ export class MapFigure {
     } else if (finger.moved) {
       this.#change(() => this.plane.pan(dx, dy));
     }
-    finger.moved ||= Math.hypot(now[0] - finger.from[0], now[1] - finger.from[1]) > STILL_PX;
     if (finger.moved) finger.at = now;
   }
 

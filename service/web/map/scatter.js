@@ -6,7 +6,7 @@ const radiusFor = (count) => (count < 400 ? 5 : count < 3000 ? 3.5 : 2.5);
 export function trajectory(points, { dataset, sequence, instance }) {
   return points
     .filter((one) => one.dataset === dataset && one.sequence === sequence && one.instance === instance)
-    .sort((a, b) => a.time_s - b.time_s);
+    .sort((a, b) => a.time_s - b.time_s || a.frame - b.frame);
 }
 
 function disc(context, [x, y], radius) {

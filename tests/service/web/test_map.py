@@ -81,7 +81,7 @@ def test_coloured_by_category_instance_or_time(page: Any, sampled: Live) -> None
     page.wait_for_selector(".ramp")
     seen.add(tuple(colour_at(page, point)))
     assert len(seen) == 2
-    assert f"{max(one['time_s'] for one in points):.3g} s" in page.inner_text(".ramp")
+    assert "no view has a time" in page.inner_text(".ramp")  # the toys are numbered, not timed
     assert page.url.endswith("colour=time_s")
     page.reload()
     page.wait_for_selector(".ramp")
@@ -104,7 +104,8 @@ def test_looked_at_and_opened_with_the_mouse(page: Any, sampled: Live) -> None:
     assert looked(page) == point["id"]
     said = page.inner_text(TIP)
     assert point["instance"] in said
-    assert "of 6 of its sequence" in said
+    assert f"frame {point['frame']}" in said
+    assert f"view {point['frame'] + 1} of 6 of its sequence" in said
     page.wait_for_selector(f"{TIP} img")
     assert page.get_attribute(f"{TIP} img", "src") == f"views/{point['id']}/thumbnail"
     assert page.locator(CANVAS).evaluate("(canvas) => canvas.toDataURL()") != before
@@ -183,3 +184,19 @@ def test_in_the_dark(page: Any, sampled: Live) -> None:
     hover(page, alone(opened_map(page, sampled)))
     assert page.is_visible(TIP)
     shoot(page, "map-dark")
+
+
+def test_time_runs_through_the_colours(page: Any) -> None:
+    """The first view of a sequence and the last have the ends of the scale."""
+    script = """async () => {
+      const { colouring } = await import("/web/map/colours.js");
+      const points = [0, 1.25, 2.5].map((time_s) => ({ time_s }));
+      const { colour, legend } = colouring(points, "time_s", () => {});
+      const ends = [...legend().querySelectorAll("rect")].map((one) => one.getAttribute("fill"));
+      const said = legend().textContent;
+      return { points: points.map(colour), ends: [ends[0], ends.at(-1)], said };
+    }"""
+    told = page.evaluate(script)
+    assert [told["points"][0], told["points"][2]] == told["ends"]
+    assert len(set(told["points"])) == 3
+    assert "2.5 s" in told["said"]
