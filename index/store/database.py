@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from training.errors import GalleryError
 
 ADVISORY_LOCK = 0x706F7365  # "pose"
 
+PATIENCE_S = 30
+"""How long a writer waits for others."""
+
 CHUNK = 500
 """Values bound in one IN list; SQLite's oldest limit is 999."""
 
@@ -25,7 +29,7 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute(f"PRAGMA busy_timeout={1000 * PATIENCE_S}")
     cursor.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten with zeros
     cursor.close()
 
@@ -112,13 +116,16 @@ def overwrite_deleted(home: Home) -> None:
         raw = connection.connection.dbapi_connection
         assert raw is not None
         cursor = raw.cursor()
-        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        deadline = time.monotonic() + PATIENCE_S
+        # Readers are waited for by SQLite itself; where another one empties the log, it gives up.
+        while cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > deadline:
+                raise GalleryError(
+                    f"The log of the database was not emptied: others used it for {PATIENCE_S} s.",
+                    "End what reads the database for so long, then erase again.",
+                )
+            time.sleep(0.01)
         cursor.close()
-    if busy:
-        raise GalleryError(
-            "The write-ahead log of the database could not be emptied: others read it for 30 s.",
-            "End what reads the database for so long, then erase again.",
-        )
 
 
 @contextmanager
