@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from service.schemas.problem import FieldError, Problem
 from training.errors import DataError, EncoderError, GalleryError, PosebankError, QueryError
@@ -171,14 +172,13 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
             "The routes are listed in /openapi.json.",
         )
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers = dict(error.headers or {})
-        allowed = headers.get("Allow") or headers.get("allow") or "another method"
+        allowed = ", ".join(_methods(request))
         return problem_response(
             request,
             "method-not-allowed",
             f"{path} does not take {request.method}.",
             f"Use {allowed}; the routes are listed in /openapi.json.",
-            headers=headers,
+            headers={"Allow": allowed},
         )
     return problem_response(
         request,
@@ -186,6 +186,18 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         f"The request could not be read: {error.detail}",
         "Send multipart/form-data with one part `image` and, if wanted, one part `request`.",
     )
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that some route takes at this address; a folder of files is read."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ] or ["GET", "HEAD"]
 
 
 def crash_response(request: Request, error: Exception) -> JSONResponse:

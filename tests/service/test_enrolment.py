@@ -254,6 +254,26 @@ def test_the_form_is_checked(live: Live, query: Query) -> None:
     assert listed(live, instance="wrong") == []
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/views", "GET, POST"),
+        ("/views:batch", "POST"),
+        ("/views/0123456789abcdef", "DELETE, GET"),
+        ("/instances/a/b", "DELETE"),
+        ("/pose/estimate", "POST"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/web/main.js", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_is_not_taken_is_told_all_that_are(
+    live: Live, path: str, methods: str
+) -> None:
+    answer = live.client.put(path)
+    assert_problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == methods
+
+
 def test_a_batch_is_stored_in_its_order(live: Live) -> None:
     queries = [make_query("cup", 0.3 * number) for number in range(5)]
     views = [annotated(query, f"batch-{i}", frame=i) for i, query in enumerate(queries)]

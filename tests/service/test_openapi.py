@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,12 +26,21 @@ from schemathesis.specs.openapi.checks import (
 
 from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import Live, make_query
+from tests.service.conftest import BuildToys, Live, Start, make_query
+from tests.service.test_enrolment import annotated, enrol_batch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMITTED = REPOSITORY / "docs" / "openapi.json"
 EXAMPLES = REPOSITORY / "service" / "schemas" / "examples.json"
 UPDATE = os.environ.get("POSEBANK_UPDATE_OPENAPI") == "1"
+
+
+@pytest.fixture(scope="module")
+def live(start: Start, build_toys: BuildToys, tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """A server whose gallery may be changed."""
+    folder = tmp_path_factory.mktemp("openapi")
+    build_toys(folder)
+    return start(folder)
 
 
 def rounded(value: Any) -> Any:
@@ -47,7 +57,7 @@ def rounded(value: Any) -> Any:
 def real_examples(live: Live) -> dict[str, Any]:
     """An answer of the toy gallery for every route that answers in JSON."""
     query = make_query()
-    request = {**query.request, "k": 1, "reid": True}
+    request = {**query.request, "k": 1, "reid": True, "timings": True}
     pose = live.ask("/pose/estimate", query.jpeg, request).json()
     view = pose["neighbours"][0]["view"]["id"]
     sample = {
@@ -71,6 +81,19 @@ def real_examples(live: Live) -> dict[str, Any]:
         "GET /readyz": live.client.get("/readyz").json(),
         "GET /version": live.client.get("/version").json(),
     }
+    drill = make_query("book", 1.0)
+    one = annotated(
+        drill, "drill-7", sequence="bench/1", keypoints=[{"name": "tip", "xy": [99, 99]}]
+    )
+    enrolled = live.ask("/views", drill.jpeg, one).json()
+    found["POST /views"] = enrolled
+    found["POST /views:batch"] = enrol_batch(live, [drill.jpeg], [one]).json()
+    found["GET /views"] = live.client.get("/views", params={"limit": 1}).json()
+    found["GET /map"] = live.client.get("/map", params={"limit": 2}).json()
+    found["DELETE /views/{view_id}"] = live.client.delete(f"/views/{enrolled['id']}").json()
+    found["DELETE /instances/{instance}"] = live.client.delete(
+        "/instances/cup-1", params={"dataset": "toys"}
+    ).json()
     return {route: rounded(answer) for route, answer in found.items()}
 
 
@@ -111,7 +134,7 @@ def test_every_route_has_a_summary_an_example_and_its_problems() -> None:
             for status, answer in operation["responses"].items():
                 if status.startswith("2"):
                     content = answer["content"]
-                    assert set(content) <= {"application/json", "image/jpeg"}
+                    assert set(content) <= {"application/json", "image/jpeg", "text/plain"}
                     if "application/json" in content:
                         assert content["application/json"]["example"], path
                 else:
