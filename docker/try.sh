@@ -41,11 +41,11 @@ if ! podman image exists "$PYTHON_IMAGE"; then
 fi
 say "images"
 podman image inspect --format "{{.Size}} bytes: $PYTHON_IMAGE" "$PYTHON_IMAGE"
-build "$POSTGRES_IMAGE" docker/try/postgres.Dockerfile
-build "$PROMETHEUS_IMAGE" docker/try/prometheus.Dockerfile
-build localhost/posebank docker/Dockerfile --target cpu
+podman image exists "$POSTGRES_IMAGE" || build "$POSTGRES_IMAGE" docker/try/postgres.Dockerfile
+podman image exists "$PROMETHEUS_IMAGE" || build "$PROMETHEUS_IMAGE" docker/try/prometheus.Dockerfile
+build localhost/posebank docker/Dockerfile --target cpu "${lent[@]}"
 if [ "${GPU:-0}" = 1 ]; then
-  build localhost/posebank-gpu docker/Dockerfile --target gpu
+  build localhost/posebank-gpu docker/Dockerfile --target gpu "${lent[@]}"
   say "libraries that ONNX Runtime's CUDA provider does not find in the image for GPUs"
   podman run --rm localhost/posebank-gpu sh -c \
     'ldd /opt/posebank/lib/python3.*/site-packages/onnxruntime/capi/libonnxruntime_providers_cuda.so' |

@@ -32,7 +32,7 @@ make_base() {
   tar --directory "$WORK/rootfs" --create . | podman import - "$PYTHON_IMAGE" > /dev/null
 }
 
-# What pip reaches on the host, the build reaches.
+# What pip reaches on the host, a build with "${lent[@]}" reaches.
 lent=()
 for path in /etc/ssl/certs /etc/pip.conf; do
   [ ! -e "$path" ] || lent+=(--volume "$path:$path:ro")
@@ -43,7 +43,7 @@ done
 build() {
   local tag=$1 file=$2
   shift 2
-  buildah bud --isolation chroot --format docker --pull-never --layers "${lent[@]}" \
+  buildah bud --isolation chroot --format docker --pull-never --layers \
     --build-arg "PYTHON_IMAGE=$PYTHON_IMAGE" --file "$file" --tag "$tag" "$@" . \
     > "$WORK/build.log" 2>&1 || { tail -n 30 "$WORK/build.log" >&2; exit 1; }
   podman image inspect --format "{{.Size}} bytes: $tag" "$tag"

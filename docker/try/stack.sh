@@ -3,10 +3,14 @@
 PROJECT=posebank-try
 # A project of its own, so that the volume of a service in use is never the one thrown away.
 stack() { "$PODMAN_COMPOSE" --project-name "$PROJECT" "$@"; }
-compose() { stack "$@" >> "$WORK/compose.log" 2>&1; }
+compose() {
+  stack "$@" >> "$WORK/compose.log" 2>&1 || { tail -n 20 "$WORK/compose.log" >&2; fail "compose $*"; }
+}
 # Without its warnings, what the command itself prints.
 compose_run() { stack run --rm -T "$@" 2>> "$WORK/compose.log"; }
-take_down() { compose --profile observability --profile tools down --volumes || true; }
+take_down() {
+  stack --profile observability --profile tools down --volumes >> "$WORK/compose.log" 2>&1 || true
+}
 
 container() { podman ps --quiet --latest --filter "name=${PROJECT}_$1_1"; }
 
