@@ -43,7 +43,10 @@ def _begin(connection: sa.Connection) -> None:
 @functools.cache
 def _engine(url: str) -> sa.Engine:
     try:
-        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        # What is bound holds thumbnails and hashes of keys; an error must not carry them to a log.
+        engine = sa.create_engine(
+            url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise GalleryError(
             f"The database URL cannot be used: {error}.",

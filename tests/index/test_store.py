@@ -190,3 +190,11 @@ def test_the_home_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("POSEBANK_DATABASE_URL", "postgres://u@h/d")
     assert Home.open().path == tmp_path / "other"
     assert Home.open().database_url == "postgresql+psycopg://u@h/d"
+
+
+def test_an_error_of_the_database_does_not_tell_what_was_written(home):
+    migrate(home)
+    twice = [{"view_id": 7, "jpeg": b"THUMBNAIL"}] * 2
+    with writing(home) as connection, pytest.raises(sa.exc.IntegrityError) as caught:
+        connection.execute(sa.insert(metadata.tables["thumbnails"]), twice)
+    assert "THUMBNAIL" not in str(caught.value)
