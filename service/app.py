@@ -33,8 +33,12 @@ from service.serving import Serving
 from service.settings import Settings
 from service.version import VERSION
 from service.writer import Writer
+from training.errors import PosebankError
 
 log = logging.getLogger("posebank")
+
+ERASURE_RETRY_SECONDS = 5.0
+"""Between tries to complete a deletion that a server did not live to finish."""
 
 DESCRIPTION = (
     "Ask one crop of an image: which annotated views look like it, what 9-DoF box follows from "
@@ -77,13 +81,13 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    refresher = asyncio.create_task(_keep_fresh(app))
+    tasks = [asyncio.create_task(task(app)) for task in (_keep_fresh, _finish_erasures)]
     try:
         yield
     finally:
-        refresher.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await refresher
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(app.state.desk.close)
         await asyncio.to_thread(app.state.writer.close)
 
@@ -103,6 +107,22 @@ async def _keep_fresh(app: FastAPI) -> None:
             log.info(line)
             told = line
         await asyncio.sleep(app.state.settings.refresh_seconds)
+
+
+async def _finish_erasures(app: FastAPI) -> None:
+    """Completes what a killed server left of a deletion, again and again until it is done."""
+    while True:
+        try:
+            rewritten = await app.state.writer.run(app.state.serving.finish_erasures)
+        except PosebankError as error:
+            log.debug("erasures wait: %s", error.message)
+        except Exception:
+            log.exception("finishing erasures failed")
+        else:
+            for one in rewritten:
+                log.info("finished erasing from %s: %s became %s", one.name, one.old, one.new)
+            return
+        await asyncio.sleep(ERASURE_RETRY_SECONDS)
 
 
 def _status(app: FastAPI) -> str:

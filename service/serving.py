@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.canary import embed_canary
+from index.enrolment import Rewritten, finish_erasures
 from index.gallery import Gallery
 from index.home import Home
 from index.search import Catalog
@@ -74,6 +75,10 @@ class Serving:
                 )
                 return ()
             return self._take_up(self._catalog)
+
+    def finish_erasures(self) -> tuple[Rewritten, ...]:
+        """What a killed deletion left in files is taken out. Blocking. Raises PosebankError."""
+        return finish_erasures(self.catalog().home)
 
     def _open_catalog(self) -> Catalog:
         home = Home.open(self._settings.home, self._settings.database_url)

@@ -8,10 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.enrolment import erase_views
 from index.home import Home
 from index.search import Gallery
 from service.client import Client, ProblemError
-from tests.service.conftest import BuildToys, Live, Query, Start, assert_problem, make_query
+from tests.service.conftest import (
+    BuildToys,
+    Live,
+    Query,
+    Start,
+    assert_problem,
+    make_query,
+    wait_until,
+)
 from tests.service.test_enrolment import annotated
 
 
@@ -156,3 +165,18 @@ def test_a_deletion_names_the_dataset(live: Live) -> None:
     unknown = live.client.delete("/instances/nobody", params={"dataset": "toys"})
     assert_problem(unknown, 404, "unknown-instance")
     assert live.client.get("/indexes").json()["indexes"][0]["views"] == 24
+
+
+def test_what_a_killed_server_left_is_finished_by_the_next(
+    start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It died between the database and the files."""
+    home, view = gallery(folder).home, gallery(folder).views(np.array([0]))[0]
+    vector = gallery(folder).vectors(np.array([0]), "pose")[0].astype("<f4").tobytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("index.enrolment.erase._purge_all", lambda home, ids: ())
+        erase_views(home, [view.id])
+    assert traces(folder, {"vector": vector})
+    start(folder)
+    wait_until(lambda: not traces(folder, {"vector": vector}))
+    wait_until(lambda: Gallery.open(home, "toys").size == 23)
