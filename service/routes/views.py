@@ -66,10 +66,8 @@ async def thumbnail(request: Request, caller: Asker, view_id: ViewId) -> Respons
         jpeg = await request.app.state.desk.look_up(lambda: _thumbnail(catalog, number, caller))
     if jpeg is None:
         raise unknown_view(view_id)
-    # The same view may be built anew with another picture, so not for ever; and what this caller
-    # may see is not for every user of a proxy.
-    cache = {"Cache-Control": "private, max-age=300", "Vary": "Authorization, X-API-Key"}
-    return Response(jpeg, media_type="image/jpeg", headers=cache)
+    # A deleted view's picture is to be nowhere, not in a browser's cache either.
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 def _thumbnail(catalog: Catalog, number: int, caller: Caller) -> bytes | None:
