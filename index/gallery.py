@@ -20,6 +20,7 @@ from index.stopwatch import Stopwatch
 from index.store.database import reading
 from index.store.enrolled import changes_after, enrolled_rows, erased_among
 from index.store.stored_view import StoredView
+from index.store.view_cache import ViewCache
 from index.store.views import fetch_thumbnail, fetch_views
 from training.errors import GalleryError, QueryError
 
@@ -59,6 +60,7 @@ class Gallery:
         self._growing = opened.growing
         self._seen = opened.seen
         self._following = threading.Lock()
+        self._read = ViewCache()
 
     @classmethod
     def open(
@@ -89,6 +91,7 @@ class Gallery:
                 return
             snapshot, tail = self._parts
             erased = [change.view_id for change in changes if change.erased]
+            self._read.forget(erased)
             snapshot.alive[snapshot.places(erased)] = False
             gone = tail.places(erased)
             tail.alive[gone] = False
@@ -214,7 +217,7 @@ class Gallery:
         wanted = dict(zip(rows.tolist(), keys.tolist(), strict=True))
         ids = sorted(set(wanted.values()))
         with reading(self.home) as connection:
-            views = fetch_views(connection, ids)
+            views = self._read.fetch(connection, ids)
             # One of this name may have been enrolled anew, but that is another picture.
             for key in erased_among(connection, seen, ids):
                 views.pop(key, None)
