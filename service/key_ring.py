@@ -16,6 +16,7 @@ from service.settings import Settings
 FRESH_SECONDS: Final = 0.5
 """How long a made or revoked key may stay unnoticed."""
 
+
 class KeyRing:
     """Finds the key that a request carries. For one event loop.
 

@@ -114,5 +114,5 @@ def test_squares_fill_the_crop(clips: Path) -> None:
 
 def test_options_of_ucf101_are_refused_for_other_data(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "obj1__0.png"), np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(DataError, match="'coil100' of .* has no option 'fold'"):
+    with pytest.raises(DataError, match=r"'coil100' of .* has no option 'fold'"):
         load_source(Source(tmp_path, options={"fold": 2}), 5.0)

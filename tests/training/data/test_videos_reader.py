@@ -111,7 +111,7 @@ def test_what_cannot_be_opened_says_why(tmp_path):
         open_reader(tmp_path, "kitti")
     with pytest.raises(DataError, match="No coil100 sequence"):
         list(open_reader(tmp_path, "coil100").sequences())
-    with pytest.raises(DataError, match="has no option .colour."):
+    with pytest.raises(DataError, match=r"has no option .colour."):
         open_reader(tmp_path, "videos", colour=True)
     with pytest.raises(DataError, match="above 0"):
         open_reader(tmp_path, "videos", fps=0)
