@@ -133,7 +133,8 @@ def test_the_database_is_there_and_migrated_before_it_is_used(services: dict[str
     assert services["migrate"]["command"].startswith("index migrate --wait ")
     for name in (*SERVERS, "index"):
         assert services[name]["depends_on"] == {
-            "migrate": {"condition": "service_completed_successfully"}
+            "database": {"condition": "service_healthy"},
+            "migrate": {"condition": "service_completed_successfully"},
         }
     assert len({services[name]["environment"]["POSEBANK_DATABASE_URL"] for name in OURS}) == 1
 
