@@ -5,6 +5,7 @@ import { getBlob } from "./api.js";
 import { h } from "./elements.js";
 import { key } from "./key.js";
 
+const NOTHING = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="; // until it is there
 const addresses = new WeakMap();
 const nearby = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
@@ -23,7 +24,7 @@ async function load(image) {
 export function picture(path, attributes) {
   const address = path.replace(/^\//, "");
   if (!key()) return h("img", { loading: "lazy", src: address, ...attributes });
-  const image = h("img", attributes);
+  const image = h("img", { src: NOTHING, ...attributes });
   addresses.set(image, address);
   nearby.observe(image);
   return image;

@@ -5,11 +5,14 @@ import { h } from "./elements.js";
 import { askForKey, key } from "./key.js";
 
 const REMEDY = "Choose a JPEG, PNG or WebP image.";
+// For a person at the page, who sends no headers.
+const LOCKED = { title: "This server asks for a key", remedy: "Enter one; whoever runs the server makes keys." };
 
 export function problemCard(error) {
-  const problem = error instanceof Refused
+  const told = error instanceof Refused
     ? error.problem
     : { title: "This did not work", detail: error.message, remedy: REMEDY };
+  const problem = told.status === 401 ? { ...told, ...LOCKED } : told;
   const locked = problem.status === 401 || problem.status === 403;
   const errors = problem.errors?.length > 1
     ? h("ul", {}, ...problem.errors.map((one) => h("li", {}, `${one.where}: ${one.message}`)))

@@ -49,7 +49,9 @@ export function eraser(view, erased) {
       await refreshIndexes();
     } catch (error) {
       offer();
-      place.append(problemCard(error));
+      const card = problemCard(error);
+      place.append(card);
+      card.scrollIntoView({ block: "nearest" });
     }
   }
 
