@@ -58,10 +58,9 @@ trap take_down EXIT
 
 say "compose up on 127.0.0.1:$PORT, with empty volumes"
 start=$EPOCHREALTIME
-compose up --detach --no-build
+bring_up
 wait_until_ready
 echo "ready after $(since "$start")"
-podman logs "${PROJECT}_migrate_1"
 service=$(container posebank) database=$(container database)
 
 say "what runs"
@@ -112,7 +111,7 @@ echo "ready again after $(since "$start")"
 get "/views/$view" | json '"kept: " + it["instance"]'
 
 say "a second server on the same database and volume"
-compose run --detach --name "${PROJECT}_second" posebank
+compose run --detach --no-deps --name "${PROJECT}_second" posebank
 wait_for "$READY_SECONDS" podman healthcheck run "${PROJECT}_second"
 second() { podman exec "${PROJECT}_second" python -c "
 import sys, urllib.request; sys.stdout.write(urllib.request.urlopen('http://127.0.0.1:8000/views/$1').read().decode())"; }
@@ -124,14 +123,14 @@ podman stop "${PROJECT}_second" >> "$WORK/compose.log"
 podman rm "${PROJECT}_second" >> "$WORK/compose.log"
 
 say "compose run --rm index build shelf"
-compose_run index build shelf --data /sequences --encoder /encoders/encoder --stride 2
+compose_run --no-deps index build shelf --data /sequences --encoder /encoders/encoder --stride 2
 served() { get /indexes | json '[one["name"] for one in it["indexes"]]' | grep --quiet "$1"; }
 start=$EPOCHREALTIME
 wait_for 30 served shelf
 echo "served $(since "$start") later"
 
 say "Prometheus"
-compose --profile observability up --detach --no-build prometheus
+compose --profile observability up --detach --no-build --no-deps prometheus
 wait_for 60 curl --silent --fail "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
 wait_for 60 python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
 python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
@@ -143,12 +142,12 @@ stack exec -T database pg_dump --username posebank --format custom posebank \
 compose_run --no-deps --entrypoint tar index --directory /data --create indexes > "$WORK/indexes.tar"
 ls -s --block-size=1 "$WORK/posebank.dump" "$WORK/indexes.tar"
 take_down
-compose up --detach --no-build database
+compose up --detach --no-build --no-deps database
 wait_for 60 podman healthcheck run "${PROJECT}_database_1"
 stack exec -T database pg_restore --username posebank --dbname posebank \
   < "$WORK/posebank.dump" 2>> "$WORK/compose.log"
 compose_run --no-deps --entrypoint tar index --directory /data --extract < "$WORK/indexes.tar"
-compose up --detach --no-build
+bring_up
 wait_until_ready
 get "/views/$view" | json '"restored: " + it["instance"]'
 served shelf || fail "the index shelf was not restored"

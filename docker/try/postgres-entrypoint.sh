@@ -3,7 +3,7 @@
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   chmod 700 "$PGDATA"
-  initdb --pgdata "$PGDATA" --username "$POSTGRES_USER" --auth "$POSTGRES_HOST_AUTH_METHOD"
+  initdb --pgdata "$PGDATA" --encoding UTF8 --username "$POSTGRES_USER" --auth "$POSTGRES_HOST_AUTH_METHOD"
   pg_ctl --pgdata "$PGDATA" --wait --options "-c listen_addresses=''" start
   createdb --username "$POSTGRES_USER" "$POSTGRES_DB"
   pg_ctl --pgdata "$PGDATA" --wait --mode fast stop

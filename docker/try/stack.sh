@@ -12,6 +12,14 @@ take_down() {
   stack --profile observability --profile tools down --volumes >> "$WORK/compose.log" 2>&1 || true
 }
 
+# `compose up`, in the order that compose.yaml asks for: podman-compose waits for no health, and
+# podman 4 starts nothing that depends on a container which has done its work and ended.
+bring_up() {
+  compose up --detach --no-build --no-deps database
+  compose run --rm -T --no-deps migrate
+  compose up --detach --no-build --no-deps posebank
+}
+
 container() { podman ps --quiet --latest --filter "name=${PROJECT}_$1_1"; }
 
 # get PATH [CURL-OPTION …]: the body, or failure with the body where it is no success.
@@ -27,7 +35,7 @@ wait_for() {
   until "$@" > /dev/null 2>&1; do
     if [ "${EPOCHREALTIME%.*}" -ge "$end" ]; then
       podman ps --all >&2
-      for name in database migrate posebank; do podman logs "${PROJECT}_${name}_1" >&2 || true; done
+      for name in database posebank; do podman logs "${PROJECT}_${name}_1" >&2 || true; done
       fail "waited in vain for: $*; see $WORK/compose.log"
     fi
     sleep 0.1
