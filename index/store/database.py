@@ -40,13 +40,18 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _options(url: str) -> dict[str, Any]:
+    if not url.startswith("postgresql"):
+        return {}
+    # A database made in the locale C is SQL_ASCII: it keeps UTF-8, but does not say so.
+    return {"pool_pre_ping": True, "client_encoding": "utf8"}
+
+
 @functools.cache
 def _engine(url: str) -> sa.Engine:
     try:
         # What is bound holds thumbnails and hashes of keys; an error must not carry them to a log.
-        engine = sa.create_engine(
-            url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True
-        )
+        engine = sa.create_engine(url, hide_parameters=True, **_options(url))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise GalleryError(
             f"The database URL cannot be used: {error}.",

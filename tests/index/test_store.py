@@ -22,7 +22,7 @@ from index.search import Gallery, parse_view_key, view_key
 from index.store.database import close_database, engine_of, reading, writing
 from index.store.migrate import HEAD, migrate, revision
 from index.store.stored_view import sequence_row, view_id, view_row
-from index.store.tables import metadata
+from index.store.tables import metadata, sequences
 from index.store.versions import list_versions
 from index.store.views import fetch_views, store_views
 from index.verify import verify_version
@@ -163,6 +163,27 @@ def test_a_naive_time_is_refused(home):
                 name="x", version_id=1, promoted_at=datetime(2026, 1, 1)
             )
         )
+
+
+def test_a_postgres_database_without_an_encoding_is_used_as_utf8(tmp_path, postgres_url):
+    server = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    name = f"{sa.make_url(postgres_url).database}_ascii"
+    like = "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} {like}"))
+        try:
+            url = sa.make_url(postgres_url).set(database=name)
+            home = Home.open(tmp_path, url.render_as_string(hide_password=False))
+            migrate(home)
+            with writing(home) as writer:
+                row = {"id": 1, "dataset": "Möbel", "name": "椅子", "split": "", "fps": 1.0}
+                writer.execute(sa.insert(sequences).values(**row, flags=[]))
+            with reading(home) as reader:
+                assert reader.execute(sa.select(sequences.c.name)).scalar() == "椅子"
+            close_database(home)
+        finally:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
 
 
 def test_databases_that_cannot_be_used_say_so(tmp_path):
