@@ -15,7 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from service.problems import RefusedError
 from service.schemas.actions import ActionRequest
 from service.schemas.enrolment import EnrolBatchRequest, EnrolRequest
-from service.schemas.query import QueryRequest, check_k, parse_request
+from service.schemas.query import QueryRequest, allowed_k, parse_request
 from service.settings import Settings
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -61,8 +61,8 @@ async def read_question(request: Request, settings: Settings) -> Question:
     async with _form(request, PARTS, HOW) as form:
         (image,) = await _images(form, HOW)
         query = await _request(form, QueryRequest)
-    check_k(query.k, settings.max_k)
-    return Question(image, query)
+    k = allowed_k(query.k, "k" in query.model_fields_set, settings.max_k)
+    return Question(image, query.model_copy(update={"k": k}))
 
 
 async def read_clip(request: Request, settings: Settings) -> Clip:
@@ -70,8 +70,8 @@ async def read_clip(request: Request, settings: Settings) -> Clip:
     async with _form(request, ("request",), HOW_CLIP) as form:
         images = await _images(form, HOW_CLIP, settings.max_frames)
         query = await _request(form, ActionRequest)
-    check_k(query.k, settings.max_k)
-    return Clip(images, query)
+    k = allowed_k(query.k, "k" in query.model_fields_set, settings.max_k)
+    return Clip(images, query.model_copy(update={"k": k}))
 
 
 async def read_enrolment(request: Request, settings: Settings) -> Enrolment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import sleep
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -144,4 +144,4 @@ class AsyncClient:
             else:
                 if wait is None:
                     return call.answer(response)
-            await asyncio.sleep(wait)
+            await sleep(wait)

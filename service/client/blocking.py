@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
+from time import sleep
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -147,4 +147,4 @@ class Client:
             else:
                 if wait is None:
                     return call.answer(response)
-            time.sleep(wait)
+            sleep(wait)

@@ -7,10 +7,10 @@ the same view enrolled again is answered as the one that is there.
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import monotonic
 
 import httpx
 
@@ -43,7 +43,7 @@ class Attempts:
     def __init__(self, bounds: Retries) -> None:
         self._bounds = bounds
         self._made = 0
-        self._began = time.monotonic()
+        self._began = monotonic()
 
     def wait_after_answer(self, answer: httpx.Response) -> float | None:
         """Seconds until the next attempt, or None where the answer is a success.
@@ -83,7 +83,7 @@ class Attempts:
         return self._made < bounds.attempts and self._spent() + wait <= bounds.seconds
 
     def _spent(self) -> float:
-        return time.monotonic() - self._began
+        return monotonic() - self._began
 
 
 def retry_after(header: str | None) -> float | None:

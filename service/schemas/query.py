@@ -132,14 +132,18 @@ def parse_request(kind: type[R], text: str | bytes) -> R:
         ) from error
 
 
-def check_k(k: int, max_k: int) -> None:
-    """Raises RefusedError ``invalid-request`` where more neighbours are wanted than allowed."""
-    if k > max_k:
+def allowed_k(k: int, asked: bool, max_k: int) -> int:
+    """How many neighbours to answer: ``k``, at most ``max_k`` where it is a default.
+
+    Raises RefusedError ``invalid-request`` where more are asked for than allowed.
+    """
+    if asked and k > max_k:
         raise RefusedError(
             "invalid-request",
             f"k is {k}, above the limit of {max_k}.",
             f"Ask for 1 to {max_k} neighbours, or raise POSEBANK_MAX_K on the server.",
         )
+    return min(k, max_k)
 
 
 def check_bbox(bbox: BoxXyxy | None, width: int, height: int) -> BoxXyxy:

@@ -10,7 +10,7 @@ import pytest
 
 from service.client import AsyncClient, Client, ProblemError, Retries, UnreachableError
 from tests.service.conftest import Live, Query
-from tests.service.test_client import NO_INDEX, Scripted, busy
+from tests.service.test_client import Scripted, busy, no_index
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("service.client.asynchronous.asyncio.sleep", sleep)
+    monkeypatch.setattr("service.client.asynchronous.sleep", sleep)
     return slept
 
 
@@ -65,7 +65,7 @@ def test_typed_answers_many_at_a_time(live: Live, query: Query) -> None:
 
 
 def test_a_busy_server_is_asked_again_no_sooner_than_it_says(waits: list[float]) -> None:
-    script = Scripted(busy("2"), httpx.ReadError, busy(None, status=503), NO_INDEX)
+    script = Scripted(busy("2"), httpx.ReadError, busy(None, status=503), no_index())
     assert asyncio.run(indexes(script)) == []
     assert len(script.requests) == 4
     for wait, least in zip(waits, (2.0, 0.5, 1.0), strict=True):
@@ -89,7 +89,7 @@ def test_a_wait_leaves_the_loop_to_others() -> None:
 
     async def both() -> None:
         await asyncio.gather(
-            ask("refused", Scripted(busy(None), NO_INDEX)), ask("ok", Scripted(NO_INDEX))
+            ask("refused", Scripted(busy(None), no_index())), ask("ok", Scripted(no_index()))
         )
 
     asyncio.run(both())
@@ -97,7 +97,7 @@ def test_a_wait_leaves_the_loop_to_others() -> None:
 
 
 def test_the_key_travels() -> None:
-    script = Scripted(NO_INDEX)
+    script = Scripted(no_index())
     asyncio.run(indexes(script, api_key="pb_secret"))
     assert script.requests[0].headers["authorization"] == "Bearer pb_secret"
 

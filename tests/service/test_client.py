@@ -50,7 +50,7 @@ class Scripted:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the client would have slept; it sleeps none."""
     slept: list[float] = []
-    monkeypatch.setattr("service.client.blocking.time.sleep", slept.append)
+    monkeypatch.setattr("service.client.blocking.sleep", slept.append)
     return slept
 
 
@@ -69,7 +69,9 @@ def asked() -> Iterator[Callable[..., Client]]:
         client.close()
 
 
-NO_INDEX = httpx.Response(200, json={"indexes": []})
+def no_index() -> httpx.Response:
+    """The answer of a server without an index; each can be read once."""
+    return httpx.Response(200, json={"indexes": []})
 
 
 def test_typed_answers(live: Live, query: Query, tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_an_answer_of_someone_else(asked: Callable[..., Client], answer: httpx.R
 def test_a_busy_server_is_asked_again_no_sooner_than_it_says(
     asked: Callable[..., Client], waits: list[float]
 ) -> None:
-    script = Scripted(busy("2"), busy("3", status=503), NO_INDEX)
+    script = Scripted(busy("2"), busy("3", status=503), no_index())
     assert asked(script).indexes() == []
     assert len(script.requests) == 3
     assert 2.0 <= waits[0] <= 2.5
@@ -123,7 +125,7 @@ def test_a_busy_server_is_asked_again_no_sooner_than_it_says(
 def test_without_a_time_told_the_waits_double(
     asked: Callable[..., Client], waits: list[float]
 ) -> None:
-    asked(Scripted(busy(None), busy("soon"), busy(None), NO_INDEX)).indexes()
+    asked(Scripted(busy(None), busy("soon"), busy(None), no_index())).indexes()
     for wait, least in zip(waits, (0.25, 0.5, 1.0), strict=True):
         assert least <= wait <= 1.25 * least
 
@@ -148,9 +150,9 @@ def test_a_wait_beyond_the_bound_is_not_begun(
 def test_time_is_bounded(asked: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wait fits; together they do not."""
     now = [0.0]
-    monkeypatch.setattr("service.client.retries.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("service.client.retries.monotonic", lambda: now[0])
     monkeypatch.setattr(
-        "service.client.blocking.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds)
+        "service.client.blocking.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds)
     )
     script = Scripted(*[busy("8")] * 99)
     with pytest.raises(ProblemError):
@@ -209,7 +211,7 @@ def test_nothing_listens() -> None:
 
 
 def test_the_key_travels_and_is_not_shown(asked: Callable[..., Client]) -> None:
-    script = Scripted(NO_INDEX)
+    script = Scripted(no_index())
     client = asked(script, api_key="pb_secret")
     client.indexes()
     assert script.requests[0].headers["authorization"] == "Bearer pb_secret"

@@ -223,7 +223,7 @@ def test_what_may_not_be_seen_does_not_exist(with_key: dict[str, Live], query: Q
     mine = part.ask("/pose/estimate", query.jpeg).json()["neighbours"][0]["view"]
     picture = part.client.get(mine["thumbnail_url"])
     assert picture.headers["content-type"] == "image/jpeg"
-    assert "private" in picture.headers["cache-control"]
+    assert picture.headers["cache-control"] == "no-store"
 
 
 def test_secrets_and_images_are_never_logged(

@@ -164,7 +164,7 @@ def test_a_long_body_is_refused_before_it_is_read(strict: Live) -> None:
     assert_problem(answer, 413, "body-too-large")
 
 
-@pytest.mark.parametrize("path", ["/nope", "/views", "/web/nope.js", "/samples/nope/x", "/docs"])
+@pytest.mark.parametrize("path", ["/nope", "/view", "/web/nope.js", "/samples/nope/x", "/docs"])
 def test_no_such_route(live: Live, path: str) -> None:
     assert_problem(live.client.get(path), 404, "not-found")
 
