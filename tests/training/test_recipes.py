@@ -91,3 +91,8 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     path.write_text("[data\n")
     with pytest.raises(RecipeError, match=r"mine\.toml cannot be read"):
         load_recipe(str(path))
+
+
+def test_none_takes_a_value_away() -> None:
+    assert load_recipe("small-nearby").pose.whiten == 256  # type: ignore[union-attr]
+    assert load_recipe("small-nearby", ["whiten=none"]).pose.whiten is None  # type: ignore[union-attr]

@@ -95,6 +95,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _value(text: str) -> Any:
+    if text == "none":  # TOML has no word for it
+        return None
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -94,10 +94,15 @@ class TableRun:
         if asked.train_also:
             for folder in dict.fromkeys(folder for _, folder in asked.also):
                 arguments += ["--data", str(folder), "--split", ""]
-        # Overrides of `optimise` would make a frozen row train.
-        frozen = drawn_nothing(self.row) or self.row == "random"
-        fitting = [s for s in asked.overrides if not (frozen and s.startswith("optimise."))]
+        fitting = [s for s in asked.overrides if not s.startswith(self._unfitting)]
         return [*arguments, *(f"--set={value}" for value in (f"run.seed={self.seed}", *fitting))]
+
+    @property
+    def _unfitting(self) -> tuple[str, ...]:
+        """Overrides that would make a frozen row train, or begin from other weights."""
+        if drawn_nothing(self.row) or self.row == "random":
+            return ("optimise.", "network.init=")
+        return ()
 
     def train_command(self) -> list[str]:
         """How the run is trained, gone on with where it was begun."""

@@ -71,11 +71,14 @@ def test_unknown_rows_and_families_are_refused(tmp_path: Path) -> None:
 
 
 def test_frozen_rows_stay_frozen(tmp_path: Path) -> None:
-    asked = settings(tmp_path, overrides=("optimise.epochs=3", "network.size=64"))
+    asked = settings(
+        tmp_path, overrides=("optimise.epochs=3", "network.size=64", "network.init=imagenet")
+    )
     for run in plan(["small"], ["nearby", "random"], asked, EVERY_RECIPE):
         given = run.training()
         assert "--set=network.size=64" in given
         assert ("--set=optimise.epochs=3" in given) == (run.row == "nearby")
+        assert ("--set=network.init=imagenet" in given) == (run.row == "nearby")
         assert f"--set=run.seed={run.seed}" in given
 
 

@@ -93,7 +93,7 @@ class Reader(ABC):
         if split is not None and split not in splits and splits:
             raise DataError(
                 f"{self.root} has no split '{split}'; it has {', '.join(sorted(splits))}.",
-                "Name one of those, or leave the split out.",
+                "Name one of those.",
             )
 
 
