@@ -57,7 +57,7 @@ def kinds(page: Any) -> list[str]:
 def screen(page: Any, name: str) -> None:
     """Goes to a screen by its link."""
     page.click(f"nav a[data-screen={name}]")
-    assert page.get_attribute(f"nav a[data-screen={name}]", "aria-current") == "page"
+    page.wait_for_selector(f"nav a[data-screen={name}][aria-current=page]")
 
 
 def sideways(page: Any) -> int:
