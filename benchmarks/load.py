@@ -117,6 +117,7 @@ def on(cores: set[int]) -> ProcessPoolExecutor:
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All figures of one run: the bare encoder, the load carried, three times that."""
     cores = sorted(os.sched_getaffinity(0))
     serves, loads = set(cores[:-1] or cores), set(cores[-1:])
     encoder = arguments.encoder

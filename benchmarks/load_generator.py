@@ -28,6 +28,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str, route: str, image: Path) -> Target:
+        """The question about a sample image by the ``.json`` beside it."""
         told = json.loads(image.with_suffix(".json").read_text("utf-8"))
         asked = {key: told[key] for key in ("bbox", "camera", "plane") if told.get(key)}
         request = httpx.Request(

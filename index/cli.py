@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.console import echo_report, flat, print_json, print_table
+from index.console import HomeFolder, Json, echo_report, flat, print_json, print_table
 from training.data.reader_options import Fold, ViewShape, given
 from training.errors import PosebankError
 
@@ -23,10 +23,6 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-HomeFolder = Annotated[
-    Path | None, typer.Option("--home", help="Folder of the indexes [env: POSEBANK_HOME].")
-]
 Name = Annotated[str, typer.Argument(help="The index.")]
 Version = Annotated[str, typer.Argument(help="The version, 12 hexadecimal digits.")]
 MaybeVersion = Annotated[

@@ -1,15 +1,21 @@
-"""How the command `index` prints."""
+"""What commands about a home share: two options, and how they print."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+HomeFolder = Annotated[
+    Path | None, typer.Option("--home", help="Folder of the indexes [env: POSEBANK_HOME].")
+]
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from index.console import HomeFolder, Json
+
 if TYPE_CHECKING:
     from index.keys import KeyRecord, Keys
 
@@ -17,11 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-HomeFolder = Annotated[
-    Path | None, typer.Option("--home", help="Folder of the indexes [env: POSEBANK_HOME].")
-]
 
 
 @app.command()

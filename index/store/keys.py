@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -34,36 +36,18 @@ class KeyRecord:
 
 def add_key(connection: sa.Connection, key: KeyRecord) -> None:
     """Write a new key."""
-    connection.execute(
-        sa.insert(api_keys).values(
-            id=key.id,
-            name=key.name,
-            hash=key.hash,
-            scopes=list(key.scopes),
-            datasets=None if key.datasets is None else list(key.datasets),
-            rate_per_minute=key.rate_per_minute,
-            created_at=key.created_at,
-            revoked_at=key.revoked_at,
-        )
-    )
+    connection.execute(sa.insert(api_keys).values(**asdict(key)))
 
 
 def all_keys(connection: sa.Connection) -> list[KeyRecord]:
     """All keys, revoked ones too, oldest first."""
     statement = sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
-    return [
-        KeyRecord(
-            id=row.id,
-            name=row.name,
-            hash=row.hash,
-            scopes=tuple(row.scopes),
-            datasets=None if row.datasets is None else tuple(row.datasets),
-            rate_per_minute=row.rate_per_minute,
-            created_at=row.created_at,
-            revoked_at=row.revoked_at,
-        )
-        for row in connection.execute(statement)
-    ]
+    return [_record(row._asdict()) for row in connection.execute(statement)]
+
+
+def _record(row: Mapping[str, Any]) -> KeyRecord:
+    lists = {name: tuple(row[name]) for name in ("scopes", "datasets") if row[name] is not None}
+    return KeyRecord(**{**row, **lists})
 
 
 def mark_revoked(connection: sa.Connection, id: str) -> None:
