@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from training.errors import GalleryError
 
@@ -35,6 +39,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     temporary.rename(path)
     sync(path.parent)
+
+
+def write_array(path: Path, array: NDArray) -> None:
+    """Write an array as .npy. Raises OSError, of which NumPy by itself does not keep the number."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())
 
 
 def sync(path: Path) -> None:

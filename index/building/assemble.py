@@ -16,7 +16,7 @@ from index.building.plan import Plan, relative
 from index.building.shards import ShardFile, shard_path
 from index.confidence import FILE as CONFIDENCE
 from index.confidence import Confidence
-from index.files import sha256_of, sync, write_atomically
+from index.files import sha256_of, sync, write_array, write_atomically
 from index.manifest import (
     FILE,
     FORMAT,
@@ -94,7 +94,7 @@ def assemble(
         raise GalleryError(
             f"No view could be used. The first reason: {reason}", "Correct the data and repeat."
         )
-    np.save(staging / "ids.npy", tally.ids)
+    write_array(staging / "ids.npy", tally.ids)
     if confidence is not None:
         write_atomically(staging / CONFIDENCE, confidence.text.encode())
     manifest = Manifest(

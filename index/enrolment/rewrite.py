@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from index.building.assemble import seal
 from index.confidence import FILE as CONFIDENCE
 from index.confidence import read_confidence
-from index.files import sha256_of
+from index.files import sha256_of, write_array
 from index.home import Home
 from index.manifest import Derived, HeadFile, Manifest, metadata_digest, row_order
 from index.opening import StoredVersion
@@ -44,7 +44,7 @@ def rewritten(
     folded = len(new.view_ids) if by == "compact" else 0
     kept_ids = stored.view_ids[keep]
     ids = np.append(kept_ids, new.view_ids[:folded])
-    np.save(staging / "ids.npy", ids)
+    write_array(staging / "ids.npy", ids)
     old, source = stored.manifest, folder / stored.record.version
     kept_texts = [text for text in fingerprints if text is not None]
     confidence = _carried_over(source, staging, old)

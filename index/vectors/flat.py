@@ -112,10 +112,9 @@ class FlatWriter:
 
     def write(self, path: Path) -> None:
         """Write the file. Raises OSError where the disk does not take it."""
-        try:
-            faiss.write_index(self._index, str(path))
-        except RuntimeError as error:  # FAISS reports a full disk as a bare RuntimeError
-            raise OSError(28 if "No space" in str(error) else 5, str(error), str(path)) from error
+        # Writing by itself, FAISS ignores that the last block did not fit.
+        with path.open("wb") as file:
+            faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
 
 def read_flat(
