@@ -13,6 +13,9 @@ from index.keys import KeyRecord, Keys, opens, parse_key
 from service.problems import RefusedError
 from service.settings import Settings
 
+THUMBNAIL_COST: Final = 1 / 50
+"""Of a request: a page of the gallery, which shows 48, costs less than two."""
+
 FRESH_SECONDS: Final = 0.5
 """How long a made or revoked key may stay unnoticed."""
 
@@ -50,13 +53,13 @@ class KeyRing:
             )
         return found
 
-    def spend(self, key: KeyRecord) -> None:
-        """Counts one request of the key. Raises RefusedError ``rate-limited``."""
+    def spend(self, key: KeyRecord, cost: float = 1.0) -> None:
+        """Counts one request of the key, or a part of one. Raises RefusedError ``rate-limited``."""
         if key.rate_per_minute is None:
             return
         now = self._clock()
         bucket = self._buckets.setdefault(key.id, Bucket(key.rate_per_minute, now))
-        seconds = bucket.take(now)
+        seconds = bucket.take(now, cost)
         if seconds > 0:
             raise RefusedError(
                 "rate-limited",
@@ -90,12 +93,12 @@ class Bucket:
         self._tokens = self._size
         self._seen = now
 
-    def take(self, now: float) -> float:
-        """0 where a request may pass, else the seconds until one may."""
+    def take(self, now: float, cost: float = 1.0) -> float:
+        """0 where a request of this cost may pass, else the seconds until one may."""
         a_second = self._size / 60
         self._tokens = min(self._size, self._tokens + (now - self._seen) * a_second)
         self._seen = now
-        if self._tokens < 1:
-            return (1 - self._tokens) / a_second
-        self._tokens -= 1
+        if self._tokens < cost:
+            return (cost - self._tokens) / a_second
+        self._tokens -= cost
         return 0.0

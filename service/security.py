@@ -17,7 +17,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from index.keys import SCOPES
 from index.search import Filters
-from service.key_ring import KeyRing
+from service.key_ring import THUMBNAIL_COST, KeyRing
 from service.problems import RefusedError
 
 Scope = Literal["query", "enrol", "admin"]
@@ -56,8 +56,8 @@ class Caller:
 ANONYMOUS: Final = Caller("anonymous", frozenset(SCOPES))
 
 
-def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, whose key has ``scope``.
+def require(scope: Scope, cost: float = 1.0) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: the caller, whose key has ``scope``, and whose rate the request costs so much.
 
     Raises RefusedError ``unauthenticated``, ``not-local``, ``forbidden``, ``rate-limited``, and
     GalleryError where the keys cannot be read.
@@ -74,7 +74,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             return await _without_key(request, ring)
         key = await ring.find(text)
         request.scope["posebank.key"] = key.name
-        ring.spend(key)
+        ring.spend(key, cost)
         if scope not in key.scopes:
             raise RefusedError(
                 "forbidden",
@@ -87,6 +87,7 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 Asker = Annotated[Caller, Depends(require("query"))]
+ThumbnailAsker = Annotated[Caller, Depends(require("query", THUMBNAIL_COST))]
 Enroller = Annotated[Caller, Depends(require("enrol"))]
 Admin = Annotated[Caller, Depends(require("admin"))]
 

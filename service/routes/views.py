@@ -10,7 +10,7 @@ from index.search import Catalog, parse_view_key
 from service.openapi import problems
 from service.problems import RefusedError
 from service.schemas.catalog import ViewOut
-from service.security import Asker, Caller
+from service.security import Asker, Caller, ThumbnailAsker
 from service.shapes import view_out
 
 router = APIRouter(prefix="/views", tags=["gallery"])
@@ -57,7 +57,7 @@ async def view(request: Request, caller: Asker, view_id: ViewId) -> ViewOut:
         **REFUSALS,
     },
 )
-async def thumbnail(request: Request, caller: Asker, view_id: ViewId) -> Response:
+async def thumbnail(request: Request, caller: ThumbnailAsker, view_id: ViewId) -> Response:
     """A JPEG whose longest side is at most 160 pixels."""
     number = parse_view_key(view_id)
     catalog = request.app.state.serving.catalog()

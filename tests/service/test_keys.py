@@ -143,6 +143,27 @@ def test_a_bucket_lets_its_rate_pass() -> None:
     passed = sum(bucket.take(1.0 + second / 10) == 0.0 for second in range(6000))
     assert 599 <= passed <= 600
     assert sum(bucket.take(10_000.0) == 0.0 for _ in range(100)) == 60
+    half = Bucket(1, now=0.0)
+    assert [half.take(0.0, cost=0.5) for _ in range(3)] == [0.0, 0.0, 30.0]
+
+
+def test_thumbnails_cost_a_fiftieth(
+    guarded: Live, keys: Keys, with_key: dict[str, Live], query: Query
+) -> None:
+    """A page of the gallery with its 48 pictures leaves a key of three requests one more."""
+    whole = with_key["whole"]
+    picture = whole.ask("/pose/estimate", query.jpeg).json()["neighbours"][0]["view"]
+    _, slow = keys.create("browser", ["query"], rate_per_minute=3)
+    headers = {"X-API-Key": slow}
+    wait_until(lambda: guarded.client.get("/views", headers=headers).status_code == 200)
+    codes = {
+        guarded.client.get(picture["thumbnail_url"], headers=headers).status_code for _ in range(48)
+    }
+    assert codes == {200}
+    codes_of_questions = [
+        guarded.client.get("/views", headers=headers).status_code for _ in range(2)
+    ]
+    assert codes_of_questions == [200, 429]
 
 
 def test_k_neighbours_are_k_allowed_ones(with_key: dict[str, Live], query: Query) -> None:
