@@ -18,7 +18,7 @@ from index.opening import OpenedVersion, open_version
 from index.part import Part, best_of, count_rows, gather
 from index.stopwatch import Stopwatch
 from index.store.database import reading
-from index.store.enrolled import changes_after, enrolled_rows, erased_among
+from index.store.enrolled import changes_after, enrolled_rows
 from index.store.stored_view import StoredView
 from index.store.view_cache import ViewCache
 from index.store.views import fetch_thumbnail, fetch_views
@@ -217,10 +217,7 @@ class Gallery:
         wanted = dict(zip(rows.tolist(), keys.tolist(), strict=True))
         ids = sorted(set(wanted.values()))
         with reading(self.home) as connection:
-            views = self._read.fetch(connection, ids)
-            # One of this name may have been enrolled anew, but that is another picture.
-            for key in erased_among(connection, seen, ids):
-                views.pop(key, None)
+            views = self._read.fetch(connection, ids, seen)
         # Written by any thread at any time: a row only ever goes from alive to gone.
         for part in self._parts:
             here = [row for row in wanted if part.first <= row < part.end]

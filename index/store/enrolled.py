@@ -176,17 +176,6 @@ def changes_after(connection: sa.Connection, seen: int) -> list[Change]:
     return [Change(*row) for row in connection.execute(statement)]
 
 
-def erased_among(connection: sa.Connection, seen: int, ids: Sequence[int]) -> list[int]:
-    """Which of these views were erased after the change ``seen``, whether or not they came back."""
-    found: list[int] = []
-    for part in chunks(ids):
-        statement = sa.select(changes.c.view_id).where(
-            changes.c.id > seen, changes.c.erased, changes.c.view_id.in_(part)
-        )
-        found += [row[0] for row in connection.execute(statement)]
-    return found
-
-
 def erased_ids(connection: sa.Connection, seen: int = 0) -> set[int]:
     """Views that were erased after the change ``seen`` and have not come back since."""
     statement = (

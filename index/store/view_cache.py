@@ -10,11 +10,19 @@ import sqlalchemy as sa
 
 from index.store.database import chunks
 from index.store.stored_view import StoredView
-from index.store.tables import views
+from index.store.tables import changes, views
 from index.store.views import fetch_views
 
 KEPT = 10_000
 """Views kept at most, about 3 kB each; who was not asked for longest goes first."""
+
+# Made once: to put such a statement together takes longer than to run it.
+_STANDING = sa.select(views.c.id, views.c.fingerprint).where(
+    views.c.id.in_(sa.bindparam("ids", expanding=True)),
+    views.c.id.not_in(
+        sa.select(changes.c.view_id).where(changes.c.id > sa.bindparam("seen"), changes.c.erased)
+    ),
+)
 
 
 class ViewCache:
@@ -29,12 +37,18 @@ class ViewCache:
         self._held: OrderedDict[int, tuple[str, StoredView]] = OrderedDict()
         self._guard = threading.Lock()
 
-    def fetch(self, connection: sa.Connection, ids: Sequence[int]) -> dict[int, StoredView]:
-        """As ``fetch_views``: the views with these ids, those that the store knows."""
+    def fetch(
+        self, connection: sa.Connection, ids: Sequence[int], seen: int
+    ) -> dict[int, StoredView]:
+        """The views with these ids, those that stand.
+
+        One that was erased after the change ``seen`` does not: what has its id since is another
+        picture.
+        """
         fingerprints: dict[int, str] = {}
         for part in chunks(ids):
-            statement = sa.select(views.c.id, views.c.fingerprint).where(views.c.id.in_(part))
-            fingerprints.update((row.id, row.fingerprint) for row in connection.execute(statement))
+            rows = connection.execute(_STANDING, {"ids": part, "seen": seen})
+            fingerprints.update((key, fingerprint) for key, fingerprint in rows)
         found = self._known(fingerprints)
         fresh = fetch_views(connection, [key for key in fingerprints if key not in found])
         with self._guard:

@@ -26,8 +26,8 @@ def test_what_was_read_is_not_read_again_and_what_is_gone_or_changed_is(build, h
 
     monkeypatch.setattr("index.store.view_cache.fetch_views", counted)
     with reading(home) as connection:
-        first = cache.fetch(connection, ids[:4])
-        again = cache.fetch(connection, ids)
+        first = cache.fetch(connection, ids[:4], seen=0)
+        again = cache.fetch(connection, ids, seen=0)
     assert list(first) == ids[:4]
     assert asked == [ids[:4], ids[4:]]
     assert all(again[key] is first[key] for key in ids[:4])
@@ -36,7 +36,7 @@ def test_what_was_read_is_not_read_again_and_what_is_gone_or_changed_is(build, h
         changed = sa.update(views).where(views.c.id == ids[1])
         connection.execute(changed.values(category="other", fingerprint="0" * 32))
     with reading(home) as connection:
-        later = cache.fetch(connection, ids)
+        later = cache.fetch(connection, ids, seen=0)
     assert asked[-1] == [ids[1]]
     assert set(later) == set(ids[1:])
     assert later[ids[1]].category == "other"
@@ -47,10 +47,10 @@ def test_it_keeps_no_more_than_it_may_and_what_was_asked_for_last(build, home, m
     ids, cache, asked = ids_of(home, 4), ViewCache(kept=2), []
     with reading(home) as connection:
         for wanted in (ids[:1], ids[1:2], ids[:1], ids[2:3]):
-            cache.fetch(connection, wanted)
+            cache.fetch(connection, wanted, seen=0)
         monkeypatch.setattr(
             "index.store.view_cache.fetch_views",
             lambda connection, wanted: asked.append(list(wanted)) or {},
         )
-        cache.fetch(connection, ids[:3])
+        cache.fetch(connection, ids[:3], seen=0)
     assert asked == [[ids[1]]]
