@@ -76,7 +76,7 @@ def build_index(
     clock = StageClock()
     start = time.perf_counter()
     migrate(home)
-    with exclusive(folder), disk_errors(folder):
+    with disk_errors(folder), exclusive(folder):
         with reading(home) as connection:
             since = last_change(connection)
         observer.step("reading annotations")

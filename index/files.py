@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import GalleryError
+from training.errors import GalleryError, StorageFullError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -64,7 +64,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise GalleryError(
+            raise StorageFullError(
                 f"The disk of {folder} is full.",
                 "Free space and run the same command again: finished shards are kept, and the "
                 "current version of the index was not touched.",

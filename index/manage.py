@@ -68,7 +68,7 @@ def drop(home: Home, name: str, version: str, force: bool = False) -> Dropped:
     folder = home.index_folder(name)
     if not folder.is_dir():
         raise unknown_index(name, version, [])
-    with exclusive(folder), disk_errors(folder):
+    with disk_errors(folder), exclusive(folder):
         with writing(home) as connection:
             one_writer(connection)
             record = find_version(connection, name, version)

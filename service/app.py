@@ -38,7 +38,7 @@ from training.errors import PosebankError
 log = logging.getLogger("posebank")
 
 ERASURE_RETRY_SECONDS = 5.0
-"""Between tries to complete a deletion that a server did not live to finish."""
+"""Between tries to complete a deletion that could not be finished."""
 
 DESCRIPTION = (
     "Ask one crop of an image: which annotated views look like it, what 9-DoF box follows from "
@@ -110,10 +110,12 @@ async def _keep_fresh(app: FastAPI) -> None:
 
 
 async def _finish_erasures(app: FastAPI) -> None:
-    """Completes what a killed server left of a deletion, again and again until it is done."""
+    """Completes what a killed server or a full disk left of a deletion, until it is done."""
+    writer: Writer = app.state.writer
     while True:
+        writer.failed.clear()
         try:
-            rewritten = await app.state.writer.run(app.state.serving.finish_erasures)
+            rewritten = await writer.run(app.state.serving.finish_erasures)
         except PosebankError as error:
             log.debug("erasures wait: %s", error.message)
         except Exception:
@@ -121,7 +123,8 @@ async def _finish_erasures(app: FastAPI) -> None:
         else:
             for one in rewritten:
                 log.info("finished erasing from %s: %s became %s", one.name, one.old, one.new)
-            return
+            await writer.failed.wait()
+            continue
         await asyncio.sleep(ERASURE_RETRY_SECONDS)
 
 

@@ -151,6 +151,7 @@ ENROL_PROBLEMS = problems(
     "draining",
     "not-written",
     "not-ready",
+    "storage-full",
 )
 """Every refusal an enrolment can meet."""
 

@@ -45,6 +45,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "draining": (503, "The server is about to stop"),
     "not-written": (503, "The change could not be stored"),
     "not-ready": (503, "The server does not serve an index yet"),
+    "storage-full": (507, "The disk has no space left for the change"),
 }
 """slug → (status, title). The problem's type is ``urn:posebank:problem:<slug>``."""
 

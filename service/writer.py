@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from service.problems import RefusedError
 from service.serving import Serving
 from service.workers import Workers
-from training.errors import GalleryError
+from training.errors import GalleryError, StorageFullError
 
 T = TypeVar("T")
 
@@ -25,11 +26,14 @@ class Writer:
         self._serving = serving
         self._workers = Workers(1)
         self._held = 0
+        self.failed = asyncio.Event()
+        """Set where a change could not be stored: of a deletion, something may be left to do."""
 
     async def run(self, change: Callable[[], T]) -> T:
         """The result of ``change``, once the questions of this process see what it did.
 
-        Raises RefusedError ``busy`` where MOST_WAITING others wait, and ``not-written``.
+        Raises RefusedError ``busy`` where MOST_WAITING others wait, ``storage-full`` and
+        ``not-written``.
         """
         if self._held >= MOST_WAITING:
             raise RefusedError(
@@ -43,13 +47,17 @@ class Writer:
             try:
                 done = change()
             except GalleryError as error:
-                raise RefusedError("not-written", error.message, error.remedy) from error
+                slug = "storage-full" if isinstance(error, StorageFullError) else "not-written"
+                raise RefusedError(slug, error.message, error.remedy) from error
             self._serving.refresh()
             return done
 
         self._held += 1
         try:
             return await self._workers.run(change_and_refresh)
+        except RefusedError:
+            self.failed.set()
+            raise
         finally:
             self._held -= 1
 

@@ -5,7 +5,8 @@ PosebankError
 ├── RecipeError      a training recipe is wrong
 ├── EncoderError     an encoder artifact is missing, broken or does not fit
 ├── GalleryError     an index cannot be built, found, opened or trusted
-│   └── BusyError    another process is building or changing the index
+│   ├── BusyError    another process is building or changing the index
+│   └── StorageFullError
 ├── EnrolmentError   a view cannot be enrolled as it was given
 │   └── ViewExistsError
 └── QueryError       a question cannot be answered as asked
@@ -47,6 +48,10 @@ class GalleryError(PosebankError):
 
 class BusyError(GalleryError):
     """Another process is building or changing this index."""
+
+
+class StorageFullError(GalleryError):
+    """The disk of the indexes or of their database has no space left."""
 
 
 class EnrolmentError(PosebankError):

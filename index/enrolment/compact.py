@@ -50,7 +50,7 @@ def compact(home: Home, name: str) -> Compacted:
     if name not in current:
         raise unknown_index(name, None, sorted(current))
     folder = home.index_folder(name)
-    with exclusive(folder), disk_errors(folder):
+    with disk_errors(folder), exclusive(folder):
         purge(home, name)
         with reading(home) as connection:
             stored = stored_version(connection, name, None)

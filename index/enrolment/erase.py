@@ -33,7 +33,7 @@ from index.store.views import (
     known_views,
     views_of_instance,
 )
-from training.errors import BusyError, GalleryError, PosebankError
+from training.errors import BusyError, GalleryError, PosebankError, StorageFullError
 
 PATIENCE_S = 30.0
 """How long an erasure waits for another one, a compaction or a build that holds an index."""
@@ -68,7 +68,8 @@ def erase_views(home: Home, ids: Sequence[int]) -> Erased:
 
     Ids that are not known count for nothing. Searches of all processes leave the views out at
     once. Raises BusyError where another process holds an index for longer than 30 s; it takes them
-    out when it is done, and so does the same call repeated. GalleryError where a version is
+    out when it is done, and so does the same call repeated. StorageFullError where there is no
+    space to write versions anew; the call repeated completes it. GalleryError where a version is
     damaged, after all others were seen to.
     """
     return _erase(home, lambda connection: known_views(connection, ids))
@@ -93,7 +94,14 @@ def _erase(home: Home, chosen: Callable[[sa.Connection], list[int]]) -> Erased:
         count = delete_views(connection, ids)
         delete_unused_sequences(connection)
         add_changes(connection, ids, erased=True)
-    return Erased(count, _purge_all(home, ids))
+    try:
+        return Erased(count, _purge_all(home, ids))
+    except StorageFullError as error:
+        raise StorageFullError(
+            f"The views are out of every search. {error.message} Their embeddings leave its files "
+            "when there is space.",
+            "Free space on its disk: a running server then completes it, and so does any erasure.",
+        ) from error
 
 
 def _purge_all(home: Home, ids: Collection[int]) -> tuple[Rewritten, ...]:
@@ -107,7 +115,7 @@ def _purge_all(home: Home, ids: Collection[int]) -> tuple[Rewritten, ...]:
         if not needed and not leaves(home, folder):
             continue
         try:
-            with exclusive(folder, PATIENCE_S if needed else 0.0), disk_errors(folder):
+            with disk_errors(folder), exclusive(folder, PATIENCE_S if needed else 0.0):
                 done += purge(home, folder.name)
         except BusyError as error:
             if needed:

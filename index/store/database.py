@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from index.home import Home
-from training.errors import GalleryError
+from training.errors import GalleryError, StorageFullError
 
 ADVISORY_LOCK = 0x706F7365  # "pose"
 
@@ -146,12 +146,22 @@ def _translated(home: Home) -> Iterator[None]:
             raise
         shown = sa.make_url(home.database_url).render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]
-        raise GalleryError(f"The database {shown} failed: {reason}.", _remedy(reason)) from error
+        kind = StorageFullError if _is_full(error) else GalleryError
+        raise kind(f"The database {shown} failed: {reason}.", _remedy(error)) from error
 
 
-def _remedy(reason: str) -> str:
-    if "full" in reason:
+def _is_full(error: DatabaseError) -> bool:
+    """Whether SQLite, for its files or for the memory beside them, or Postgres has no space."""
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is not None:
+        return name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+    return getattr(error.orig, "sqlstate", None) == "53100"  # disk_full
+
+
+def _remedy(error: DatabaseError) -> str:
+    if _is_full(error):
         return "Free space on its disk and repeat."
+    reason = str(error.orig)
     if "locked" in reason:
         return "Another process is writing to it, such as a build: repeat when that is done."
     if "not a database" in reason or "malformed" in reason:

@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 import index
+from index.files import disk_errors
 from index.home import Home
 from index.store.database import one_writer, reading, writing
 from training.errors import GalleryError
@@ -25,7 +26,7 @@ def migrate(home: Home) -> None:
     with reading(home) as connection:
         if revision(connection) == HEAD:
             return
-    with (home.path / "migrate.lock").open("w") as file:
+    with disk_errors(home.path), (home.path / "migrate.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with writing(home) as connection:
             # Homes on several machines may share one Postgres; the file lock sees only one.

@@ -25,7 +25,7 @@ from service.visible import pick
 from training.errors import EnrolmentError
 
 router = APIRouter(tags=["enrolment"])
-REFUSALS = ("invalid-request", "busy", "draining", "not-written", "not-ready")
+REFUSALS = ("invalid-request", "busy", "draining", "not-written", "not-ready", "storage-full")
 
 
 @router.post(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from index.building.assemble import seal
 from index.enrolment import erase_views
 from index.home import Home
+from index.manifest import Manifest
 from index.search import Gallery
 from service.client import Client, ProblemError
 from tests.service.conftest import (
@@ -180,3 +183,27 @@ def test_what_a_killed_server_left_is_finished_by_the_next(
     start(folder)
     wait_until(lambda: not traces(folder, {"vector": vector}))
     wait_until(lambda: Gallery.open(home, "toys").size == 23)
+
+
+def test_what_a_full_disk_kept_in_files_goes_when_there_is_space(
+    live: Live, folder: Path, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Path] = []
+
+    def fail_twice(staging: Path, target: Path, manifest: Manifest) -> None:
+        tries.append(staging)
+        if len(tries) <= 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        seal(staging, target, manifest)
+
+    monkeypatch.setattr("index.enrolment.rewrite.seal", fail_twice)
+    monkeypatch.setattr("service.app.ERASURE_RETRY_SECONDS", 0.1)
+    with Client(live.url) as client:
+        view = client.search_reid(query.jpeg, query.request).matches[0].views[0].view
+        secrets = secrets_of(folder, client, view.id)
+        refused = assert_problem(live.client.delete(f"/views/{view.id}"), 507, "storage-full")
+        assert "out of every search" in str(refused["detail"])
+        assert str(folder) in str(refused["detail"])
+        assert_gone(live, query, view.id)
+        wait_until(lambda: client.indexes()[0].views == 23 and traces(folder, secrets) == [])
+    assert len(tries) == 3

@@ -9,7 +9,7 @@ import pytest
 
 from service.problems import RefusedError
 from service.writer import MOST_WAITING, Writer
-from training.errors import GalleryError
+from training.errors import GalleryError, StorageFullError
 
 
 class Serving:
@@ -66,15 +66,19 @@ def test_more_than_may_wait_are_refused_and_later_taken_again() -> None:
     writer.close()
 
 
-def test_what_cannot_be_stored_is_a_refusal_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("kind", "slug"), [(GalleryError, "not-written"), (StorageFullError, "storage-full")]
+)
+def test_what_cannot_be_stored_is_a_refusal_of_its_own(kind: type[GalleryError], slug: str) -> None:
     serving = Serving()
     writer = Writer(serving)  # type: ignore[arg-type]
 
     def change() -> None:
-        raise GalleryError("The database failed: disk full.", "Free space on its disk.")
+        raise kind("The database failed.", "Look after it.")
 
-    with pytest.raises(RefusedError, match="Free space") as refused:
+    with pytest.raises(RefusedError, match="Look after it") as refused:
         asyncio.run(writer.run(change))
-    assert refused.value.slug == "not-written"
+    assert refused.value.slug == slug
+    assert writer.failed.is_set()
     assert asyncio.run(writer.run(lambda: "stored")) == "stored"
     writer.close()
