@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,17 +55,16 @@ class ShardRows:
         )
 
 
-def shard_rows(plan: Plan, work: Path) -> Iterator[ShardRows]:
-    """The rows of every shard of a finished plan. Raises BrokenShardError."""
-    for number in range(len(plan.shards)):
-        shard = ShardFile(shard_path(work, number))
-        positions, sizes = shard.positions()
-        views = [
-            view_row(plan.sequences[p], plan.sequences[p].views[v], width, height)
-            for (p, v), (width, height) in zip(positions.tolist(), sizes.tolist(), strict=True)
-        ]
-        used = sorted(set(positions[:, 0].tolist()))
-        yield ShardRows([sequence_row(plan.sequences[p]) for p in used], views, list(shard.jpegs()))
+def shard_rows(plan: Plan, work: Path, number: int) -> ShardRows:
+    """The rows of one shard of a finished plan. Raises BrokenShardError."""
+    shard = ShardFile(shard_path(work, number))
+    positions, sizes = shard.positions()
+    views = [
+        view_row(plan.sequences[p], plan.sequences[p].views[v], width, height)
+        for (p, v), (width, height) in zip(positions.tolist(), sizes.tolist(), strict=True)
+    ]
+    used = sorted(set(positions[:, 0].tolist()))
+    return ShardRows([sequence_row(plan.sequences[p]) for p in used], views, list(shard.jpegs()))
 
 
 def assemble(
@@ -170,7 +169,8 @@ def _tally(plan: Plan, work: Path) -> _Tally:
     skipped: list[Skipped] = []
     annotated = 0
     digest = hashlib.sha256()
-    for number, rows in enumerate(shard_rows(plan, work)):
+    for number in range(len(plan.shards)):
+        rows = shard_rows(plan, work, number)
         datasets = {row["id"]: row["dataset"] for row in rows.sequences}
         for row in rows.views:
             ids.append(row["id"])

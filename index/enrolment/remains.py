@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from index.building.publish import withdraw
 from index.building.shards import BrokenShardError, ShardFile
 from index.home import Home
 from index.store.database import reading
@@ -34,6 +35,7 @@ def sweep(home: Home, name: str, view_ids: Collection[int]) -> None:
 
     The caller holds the index alone. Raises OSError.
     """
+    withdraw(home, name)
     folder = home.index_folder(name)
     for work in (folder / ".work").glob("*"):
         for path in work.iterdir():

@@ -88,6 +88,7 @@ thumbnails = sa.Table(
     sa.Column("jpeg", sa.LargeBinary, nullable=False),
 )
 
+# ``manifest`` is empty while the rows of the version are being written.
 index_versions = sa.Table(
     "index_versions",
     metadata,

@@ -22,6 +22,9 @@ from index.store.tables import (
 )
 from index.store.views import delete_unused_sequences
 
+UNFINISHED = ""
+"""The manifest of a version whose rows are still being written; no query shows such a one."""
+
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
@@ -41,10 +44,11 @@ class VersionRecord:
 
 
 def list_versions(connection: sa.Connection, name: str | None = None) -> list[VersionRecord]:
-    """All versions, or those of one index: by name, then oldest first."""
+    """All finished versions, or those of one index: by name, then oldest first."""
     statement = (
         sa.select(index_versions, current_versions.c.promoted_at)
         .outerjoin(current_versions, current_versions.c.version_id == index_versions.c.id)
+        .where(index_versions.c.manifest != UNFINISHED)
         .order_by(index_versions.c.name, index_versions.c.id)
     )
     if name is not None:
@@ -70,24 +74,38 @@ def current_names(connection: sa.Connection) -> dict[str, str]:
     return {row.name: row.version for row in connection.execute(statement)}
 
 
-def add_version(connection: sa.Connection, name: str, version: str, manifest: str) -> int:
-    """Write the version's row, or find it written before; its id."""
-    found = find_version(connection, name, version)
+def begin_version(connection: sa.Connection, name: str, version: str) -> int:
+    """The id of a version that stays unfinished until ``add_version``, or of one that is there."""
+    known = sa.select(index_versions.c.id).where(
+        index_versions.c.name == name, index_versions.c.version == version
+    )
+    found = connection.execute(known).scalar()
     if found is not None:
-        connection.execute(
-            sa.update(index_versions)
-            .where(index_versions.c.id == found.id)
-            .values(manifest=manifest)
-        )
-        return found.id
+        return int(found)
     result = connection.execute(
         sa.insert(index_versions).values(
-            name=name, version=version, manifest=manifest, created_at=datetime.now(UTC)
+            name=name, version=version, manifest=UNFINISHED, created_at=datetime.now(UTC)
         )
     )
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def add_version(connection: sa.Connection, name: str, version: str, manifest: str) -> int:
+    """Write the version's row, or find it written before; its id."""
+    key = begin_version(connection, name, version)
+    mine = index_versions.c.id == key
+    connection.execute(sa.update(index_versions).where(mine).values(manifest=manifest))
+    return key
+
+
+def unfinished_versions(connection: sa.Connection, name: str) -> list[VersionRecord]:
+    """The versions of an index that were begun and not finished."""
+    statement = sa.select(index_versions, sa.null()).where(
+        index_versions.c.name == name, index_versions.c.manifest == UNFINISHED
+    )
+    return [VersionRecord(*row) for row in connection.execute(statement)]
 
 
 def add_rows(

@@ -105,6 +105,44 @@ def insert_views(
     connection.execute(sa.insert(thumbnails), rows)
 
 
+def add_new_views(
+    connection: sa.Connection,
+    index_name: str,
+    sequence_rows: list[dict[str, Any]],
+    view_rows: list[dict[str, Any]],
+    jpegs: list[bytes],
+) -> bool:
+    """Write those of the views that are not there; whether others are there and differ.
+
+    These are left for ``store_views``. Raises as that does.
+    """
+    _refuse_conflicts(connection, index_name, sequence_rows, view_rows)
+    stored_sequences: dict[int, dict[str, Any]] = {}
+    for part in chunks([row["id"] for row in sequence_rows]):
+        statement = sa.select(sequences).where(sequences.c.id.in_(part))
+        stored_sequences.update({r.id: dict(r._mapping) for r in connection.execute(statement)})
+    stored: dict[int, tuple[str, bytes | None]] = {}
+    for part in chunks([row["id"] for row in view_rows]):
+        statement = (
+            sa.select(views.c.id, views.c.fingerprint, thumbnails.c.jpeg)
+            .outerjoin(thumbnails, thumbnails.c.view_id == views.c.id)
+            .where(views.c.id.in_(part))
+        )
+        stored.update(
+            {row.id: (row.fingerprint, row.jpeg) for row in connection.execute(statement)}
+        )
+    new: list[tuple[dict[str, Any], bytes]] = []
+    differ = any(stored_sequences.get(row["id"], row) != row for row in sequence_rows)
+    for row, jpeg in zip(view_rows, jpegs, strict=True):
+        if row["id"] not in stored:
+            new.append((row, jpeg))
+        elif stored[row["id"]] != (row["fingerprint"], jpeg):
+            differ = True
+    if new:
+        insert_views(connection, sequence_rows, [row for row, _ in new], [jpeg for _, jpeg in new])
+    return differ
+
+
 def store_views(
     connection: sa.Connection,
     index_name: str,

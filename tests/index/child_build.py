@@ -50,8 +50,8 @@ elif stage == "before-rename":
     assemble._move = die
 elif stage == "after-rename":
     index.build.publish = die
-elif stage == "in-the-transaction":
-    publish.add_rows = after(1, publish.add_rows)
+elif stage == "in-the-second-transaction":
+    publish.add_new_views = after(2, publish.add_new_views)
 elif stage == "before-commit":
     publish.make_current = after(1, publish.make_current)
 elif stage == "after-commit":

@@ -25,7 +25,7 @@ STAGES = [
     "after-vectors",
     "before-rename",
     "after-rename",
-    "in-the-transaction",
+    "in-the-second-transaction",
     "before-commit",
     "after-commit",
 ]
