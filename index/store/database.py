@@ -36,8 +36,9 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     # A writer takes its lock at once: upgrading a read transaction fails instead of waiting.
-    writes = connection.get_execution_options().get("posebank_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    begin = connection.get_execution_options().get("posebank_begin", "BEGIN")
+    if begin is not None:
+        connection.exec_driver_sql(begin)
 
 
 def _options(url: str) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def writing(home: Home) -> Iterator[sa.Connection]:
     What it wrote is on the disk when the block is left, whatever the server's own setting.
     """
     with _translated(home), engine_of(home).connect() as connection:
-        connection = connection.execution_options(posebank_writes=True)
+        connection = connection.execution_options(posebank_begin="BEGIN IMMEDIATE")
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text(_FLUSH))
@@ -121,19 +122,16 @@ def overwrite_deleted(home: Home) -> None:
     if engine.dialect.name != "sqlite":
         return
     with _translated(home), engine.connect() as connection:
-        raw = connection.connection.dbapi_connection
-        assert raw is not None
-        cursor = raw.cursor()
+        connection = connection.execution_options(posebank_begin=None)  # within none it is refused
         deadline = time.monotonic() + PATIENCE_S
         # Readers are waited for by SQLite itself; where another one empties the log, it gives up.
-        while cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        while connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one():
             if time.monotonic() > deadline:
                 raise GalleryError(
                     f"The log of the database was not emptied: others used it for {PATIENCE_S} s.",
                     "End what reads the database for so long, then erase again.",
                 )
             time.sleep(0.01)
-        cursor.close()
 
 
 @contextmanager

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from index.files import write_array
+from index.store.database import close_database, overwrite_deleted, writing
 from index.vectors import FlatWriter
+from training.errors import GalleryError
 
 FULL = Path("/dev/full")
 """Takes nothing, as a disk without a free block; what is buffered fails when it is flushed."""
@@ -29,3 +33,19 @@ def test_ids(rows):
     with pytest.raises(OSError, match="No space left") as caught:
         write_array(FULL, np.arange(rows))
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_database_that_cannot_grow_when_its_log_is_emptied(build, home):
+    build()
+    close_database(home)
+    size = Path(home.database_url.removeprefix("sqlite:///")).stat().st_size
+    with writing(home) as connection:
+        connection.execute(sa.text("CREATE TABLE grown AS SELECT zeroblob(50000)"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(GalleryError, match="disk I/O error"):
+            overwrite_deleted(home)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    overwrite_deleted(home)
