@@ -15,9 +15,12 @@ from training.errors import BusyError
 
 _PAUSE_S = 0.02
 
+_MOMENT_S = 1.0
+"""As long as a server may take to tidy up behind a killed build or a full disk."""
+
 
 @contextmanager
-def exclusive(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
+def exclusive(folder: Path, patience_s: float = _MOMENT_S) -> Iterator[None]:
     """Hold ``folder`` alone. Raises BusyError, naming who holds it, if another one still does
     after ``patience_s`` seconds.
 
