@@ -81,7 +81,7 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(task(app)) for task in (_keep_fresh, _finish_erasures)]
+    tasks = [asyncio.create_task(task(app)) for task in (_keep_fresh, _follow, _finish_erasures)]
     try:
         yield
     finally:
@@ -95,17 +95,27 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _keep_fresh(app: FastAPI) -> None:
     """Looks for promoted versions again and again; says what is served when that changes."""
     serving: Serving = app.state.serving
-    told: str | None = None
+    told: str | None = ""
     while True:
         try:
             changed = await asyncio.to_thread(serving.refresh)
         except Exception:
             log.exception("refreshing the indexes failed; the ones served stay")
             changed = ()
-        line = _status(app)
-        if changed or line != told:
-            log.info(line)
-            told = line
+        waits_for = None if serving.not_ready is None else serving.not_ready.message
+        if changed or waits_for != told:
+            log.info(_status(app))
+            told = waits_for
+        await asyncio.sleep(app.state.settings.refresh_seconds)
+
+
+async def _follow(app: FastAPI) -> None:
+    """Takes in what other servers enrolled and deleted, also while a new version is being read."""
+    while True:
+        try:
+            await asyncio.to_thread(app.state.serving.follow)
+        except Exception as error:  # the refresh meets it too, and says so
+            log.debug("following failed", exc_info=error)
         await asyncio.sleep(app.state.settings.refresh_seconds)
 
 

@@ -76,6 +76,11 @@ class Serving:
                 return ()
             return self._take_up(self._catalog)
 
+    def follow(self) -> None:
+        """Takes in what was enrolled and deleted since. Blocking, but never for an opening."""
+        if self._catalog is not None:
+            self._catalog.follow()
+
     def finish_erasures(self) -> tuple[Rewritten, ...]:
         """What a killed deletion left in files is taken out. Blocking. Raises PosebankError."""
         return finish_erasures(self.catalog().home)

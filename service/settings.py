@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         description="How long accepted questions may take to finish once the server must stop.",
     )
     refresh_seconds: float = Field(
-        default=0.5,
+        default=0.25,
         gt=0.0,
         description="How often newly promoted index versions are looked for, and what other "
         "servers enrolled and deleted.",

@@ -6,11 +6,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
+import sqlalchemy as sa
 
 from index.build import build_index
+from index.gallery import Gallery
 from index.home import Home
+from index.store.database import reading as reading_of
+from index.store.database import writing
+from index.store.enrolled import add_changes
+from index.store.tables import views
+from index.store.views import delete_views
 from service.serving import Serving
 from service.settings import Settings
 from tests.service.conftest import BuildToys, Live, Query, Start, ToyReader, wait_until
@@ -121,3 +130,40 @@ def test_an_unreachable_database_is_a_reason_and_is_tried_again(home: Path, tmp_
     database.rmdir()
     serving.refresh()
     assert "no index" in serving.not_ready.message
+
+
+def test_what_others_enrol_is_found_while_a_new_version_is_read(
+    start: Start,
+    build_toys: BuildToys,
+    tmp_path: Path,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A big version takes long to check and read; what comes meanwhile is not to wait for it."""
+    build_toys(tmp_path, frames=3)
+    server = start(tmp_path)
+    reading, go_on = threading.Event(), threading.Event()
+    opened = Gallery.open
+
+    def slowly(*given: Any, **more: Any) -> Gallery:
+        reading.set()
+        assert go_on.wait(20)
+        return opened(*given, **more)
+
+    monkeypatch.setattr(Gallery, "open", slowly)
+    build_toys(tmp_path, frames=4)
+    assert reading.wait(20)
+    home = Home.open(tmp_path, f"sqlite:///{tmp_path / 'posebank.sqlite'}")
+    before = server.client.get("/indexes").json()["indexes"][0]["views"]
+    with reading_of(home) as connection:
+        (gone,) = [row.id for row in connection.execute(sa.select(views.c.id).limit(1))]
+    with writing(home) as connection:
+        delete_views(connection, [gone])
+        add_changes(connection, [gone], erased=True)
+    try:
+        wait_until(
+            lambda: server.client.get("/indexes").json()["indexes"][0]["views"] == before - 1
+        )
+    finally:
+        go_on.set()
+    wait_until(lambda: server.client.get("/indexes").json()["indexes"][0]["views"] == 15)
