@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from training.artifact import Preprocessing
+from training.errors import RecipeError
 from training.methods.nt_xent import NTXent
 from training.methods.objective import Step
 from training.methods.simsiam import SimSiam
 from training.methods.tcn import TimeContrastive
 from training.networks import EncoderNetwork
 from training.recipes.schema import HeadRecipe, NetworkRecipe, Recipe
+
+NARROWEST = 8
+"""Input channels of a shortcut. For fewer, the gradient of a strided 1 × 1 convolution is written
+past its end by torch 2.13 (oneDNN 3.12) on CPUs with AVX2 and without AVX-512: the heap breaks."""
 
 
 class Model(nn.Module):
@@ -44,7 +49,10 @@ class Model(nn.Module):
 
 
 def build_model(recipe: Recipe) -> Model:
-    """The untrained model of a recipe. Raises RecipeError for a backbone that cannot be had."""
+    """The untrained model of a recipe.
+
+    Raises RecipeError for a backbone that cannot be had or is too narrow to be trained.
+    """
     network = EncoderNetwork(
         recipe.network.backbone,
         {name: head.pool_grid for name, head in recipe.heads.items()},
@@ -53,8 +61,20 @@ def build_model(recipe: Recipe) -> Model:
         recipe.network.own_stages,
         {name: head.skip_stages for name, head in recipe.heads.items()},
     )
+    narrowest = min(_shortcut_widths(network), default=NARROWEST)
+    if narrowest < NARROWEST:
+        raise RecipeError(
+            f"network.backbone = {recipe.network.backbone!r} has shortcuts of {narrowest} channels;"
+            f" training needs {NARROWEST} or more.",
+            f"Set it to resnet10_w{NARROWEST} or a wider one.",
+        )
     network.freeze(recipe.network.frozen_stages)
     return Model(network, recipe)
+
+
+def _shortcut_widths(network: nn.Module) -> list[int]:
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    return [m.in_channels for m in layers if m.kernel_size == (1, 1) and m.stride != (1, 1)]
 
 
 def _objective(head: HeadRecipe, network: NetworkRecipe, dim: int) -> nn.Module:

@@ -39,7 +39,7 @@ def test_without_warmup_it_begins_at_the_peak_and_never_rises() -> None:
 
 def groups(**options: object) -> list[dict[str, object]]:
     torch.manual_seed(0)
-    sizes = ["network.size=32", "network.backbone=resnet10_w4"]
+    sizes = ["network.size=32", "network.backbone=resnet10_w8"]
     model = build_model(
         load_recipe("simsiam-nearby", [*sizes, "projector_dim=16", "predictor_dim=4"])
     )

@@ -52,7 +52,7 @@ def test_no_gradient_reaches_the_targets() -> None:
 
 def tiny_model() -> Model:
     torch.manual_seed(0)
-    sizes = ["network.size=32", "network.backbone=resnet10_w4"]
+    sizes = ["network.size=32", "network.backbone=resnet10_w8"]
     dims = ["projector_dim=16", "predictor_dim=4"]
     return build_model(load_recipe("simsiam-nearby", [*sizes, *dims]))
 

@@ -22,9 +22,10 @@ from training.errors import DataError, RecipeError
 from training.recipes import Recipe, load_recipe
 
 TINY = [
-    "backbone=resnet10_w4",
+    "backbone=resnet10_w8",
     "size=32",
     "pool_grid=1",
+    "whiten=32",
     "projector_dim=16",
     "predictor_dim=4",
     "batch_size=8",
@@ -70,7 +71,7 @@ def unbroken(turntables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_the_artifact_tells_its_story(unbroken: Path) -> None:
     info = read_info(unbroken / "encoder")
-    assert (info.method, info.recipe, info.backbone) == ("simsiam", "small-nearby", "resnet10_w4")
+    assert (info.method, info.recipe, info.backbone) == ("simsiam", "small-nearby", "resnet10_w8")
     assert {name: head.dim for name, head in info.heads.items()} == {"pose": 32}
     assert info.training["epochs"] == 3
     assert info.training["seed"] == 0
@@ -144,9 +145,13 @@ def test_sigterm_ends_it_in_order_and_the_command_resumes(turntables: Path, tmp_
     assert b"Traceback" not in output
 
 
-def test_a_checkpoint_cut_off_gives_way_to_the_one_before(
+def test_a_checkpoint_cut_off_gives_way_to_the_one_before_and_time_adds_up(
     turntables: Path, tmp_path: Path, unbroken: Path
 ) -> None:
+    def seconds(folder: Path) -> list[float]:
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line)["seconds"] for line in lines]
+
     out = tmp_path / "run"
     shutil.copytree(unbroken, out)
     shutil.rmtree(out / "encoder")
@@ -154,6 +159,9 @@ def test_a_checkpoint_cut_off_gives_way_to_the_one_before(
     newest.write_bytes(newest.read_bytes()[:5000])
     run(turntables, out, tiny(), resume=True)
     assert read_info(out / "encoder").identity == read_info(unbroken / "encoder").identity
+    assert seconds(out)[:3] == seconds(unbroken)[:3]
+    assert seconds(out)[3] > seconds(out)[2]
+    assert read_info(out / "encoder").training["seconds"] == seconds(out)[3]
 
 
 def test_a_folder_is_not_trained_over(turntables: Path, unbroken: Path) -> None:
@@ -194,24 +202,16 @@ def test_a_resumed_run_refuses_other_data(
     assert "This training is complete" in capsys.readouterr().out
 
 
-def test_time_adds_up_over_a_resume(turntables: Path, tmp_path: Path, unbroken: Path) -> None:
-    def seconds(folder: Path) -> list[float]:
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
-        return [json.loads(line)["seconds"] for line in lines]
-
-    out = tmp_path / "run"
-    shutil.copytree(unbroken, out)
-    shutil.rmtree(out / "encoder")
-    (out / "checkpoints" / "epoch-0002.ckpt").unlink()
-    run(turntables, out, tiny(), resume=True)
-    assert seconds(out)[:3] == seconds(unbroken)[:3]
-    assert seconds(out)[3] > seconds(out)[2]
-    assert read_info(out / "encoder").training["seconds"] == seconds(out)[3]
-
-
 def test_a_batch_too_small_for_batchnorm_is_refused(turntables: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="leaves each of 5 processes less than the 2 pairs"):
         run(turntables, tmp_path, tiny("run.devices=5"))
+
+
+def test_a_network_too_narrow_for_its_gradients_is_refused(
+    turntables: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match="shortcuts of 7 channels; training needs 8 or more"):
+        run(turntables, tmp_path, tiny("backbone=resnet10_w7"))
 
 
 def test_a_collapsed_run_says_so_and_can_stop(

@@ -17,7 +17,7 @@ from training.model import build_model
 from training.networks import EncoderNetwork
 from training.recipes import load_recipe
 
-SMALL = ["network.size=32", "network.backbone=resnet10_w4", "projector_dim=16", "predictor_dim=4"]
+SMALL = ["network.size=32", "network.backbone=resnet10_w8", "projector_dim=16", "predictor_dim=4"]
 
 
 def test_each_loss_reaches_the_trunk_and_its_own_stages_alone() -> None:

@@ -18,7 +18,7 @@ from training.recipes import load_recipe
 from training.trainer import Run, train
 
 TINY = [
-    "backbone=resnet10_w4",
+    "backbone=resnet10_w8",
     "size=32",
     "projector_dim=16",
     "predictor_dim=4",
