@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from index.building import assemble
+from index.manifest import Manifest
 from service import serving as module
 from service.doctor import examine
 from service.serving import Serving
@@ -113,9 +116,11 @@ def test_the_image_is_embedded_once_an_encoder(
 def test_a_version_from_before_it_is_served(
     start: Start, tmp_path: Path, build_toys: BuildToys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def before(**fields: Any) -> Manifest:
+        return Manifest(**{**fields, "canary": None})
+
     with monkeypatch.context() as context:
-        context.setattr("index.build.written", lambda _: None)
-        context.setattr("index.building.assemble.dict", lambda canary: canary, raising=False)
+        context.setattr(assemble, "Manifest", before)
         build_toys(tmp_path)
     server: Live = start(tmp_path)
     version = server.client.get("/version").json()["indexes"][0]["version"]

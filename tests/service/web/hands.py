@@ -85,7 +85,7 @@ def ask(page: Any, query: Query, **consensus: Any) -> dict[str, Any]:
 
     page.route("**/pose/estimate", change)
     upload(page, query)
-    x0, y0, x1, y1 = query.request["bbox"]  # type: ignore[misc]
+    x0, y0, x1, y1 = query.request["bbox"]
     draw(page, (x0, y0, x1, y1))
     page.click("#submit")
     page.wait_for_selector("[data-testid=pose]")

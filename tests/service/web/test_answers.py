@@ -27,7 +27,7 @@ def test_upload_crop_ask(page: Any, query: Query) -> None:
     shoot(page, "empty")
     upload(page, query)
     wanted = query.request["bbox"]
-    draw(page, tuple(wanted))  # type: ignore[arg-type]
+    draw(page, tuple(wanted))
     assert crop(page) == pytest.approx(wanted, abs=1.5)
     page.click("#submit")
     page.wait_for_selector("[data-testid=pose]")

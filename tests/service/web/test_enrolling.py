@@ -25,7 +25,7 @@ def start(page: Any, query: Query) -> None:
 def test_drawn_named_and_found(curator: Any, changing: Live) -> None:
     query = make_query("cup", 0.55)
     start(curator, query)
-    draw(curator, tuple(query.request["bbox"]))  # type: ignore[arg-type]
+    draw(curator, tuple(query.request["bbox"]))
     drawn = crop(curator)
     name_it(curator, "mine-1")
     with curator.expect_response("**/views") as told:
@@ -42,7 +42,7 @@ def test_drawn_named_and_found(curator: Any, changing: Live) -> None:
 
     screen(curator, "ask")
     assert curator.locator("rect.enrolled").count() == 0
-    draw(curator, tuple(query.request["bbox"]))  # type: ignore[arg-type]
+    draw(curator, tuple(query.request["bbox"]))
     curator.click("#submit")
     curator.wait_for_selector("[data-testid=match]")
     assert curator.locator("[data-testid=match] .name").first.inner_text() == "mine-1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ def opened_map(page: Any, live: Live, head: str = "pose") -> list[dict[str, Any]
     screen(page, "map")
     page.wait_for_selector(CANVAS)
     page.locator(CANVAS).scroll_into_view_if_needed()
-    params = {"index": "toys", "head": head, "limit": 5000}
+    params = httpx.QueryParams(index="toys", head=head, limit=5000)
     points = live.client.get("/map", params=params).json()["points"]
     edge = page.locator(CANVAS).bounding_box()
     places = np.array([[point["x"], point["y"]] for point in points])
