@@ -17,7 +17,7 @@ serve: $(VENV)/.installed-serve
 	@$(BIN)/posebank serve --sample examples
 
 test: $(VENV)/.installed-test check
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-test
 	@$(BIN)/ruff check .

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+# The workers of a test run share the cores, so neither they nor their children take all of them:
+# OpenMP's threads wait by spinning, and two processes of two such threads on two cores crawl.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 POSTGRES = os.environ.get(

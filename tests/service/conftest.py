@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import httpx
@@ -115,7 +116,7 @@ class Query:
     """An uploaded picture, the request that goes with it, and the true box."""
 
     jpeg: bytes
-    request: dict[str, object]
+    request: dict[str, Any]
     box: Box9
 
 
@@ -124,7 +125,7 @@ def make_query(category: str = "cup", yaw: float = 0.25) -> Query:
     box = box_at(category, yaw, 0.05)
     view = view_of(box, category, "new", 0)
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(view.image.load(), cv2.COLOR_RGB2BGR))[1].tobytes()
-    request: dict[str, object] = {
+    request: dict[str, Any] = {
         "bbox": view.bbox_xyxy.tolist(),
         "camera": {"fx": CAMERA.fx, "fy": CAMERA.fy, "cx": CAMERA.cx, "cy": CAMERA.cy},
         "plane": {"center": PLANE.center.tolist(), "normal": PLANE.normal.tolist()},
@@ -182,10 +183,10 @@ class Live:
 Start = Callable[..., Live]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """``start(home, wait=True, **settings)`` runs a server until the session ends."""
-    stops: list[Callable[[], None]] = []
+    """``start(home, wait=True, **settings)`` runs a server until the module's tests are done."""
+    running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
     def run(home: Path, wait: bool = True, **settings: object) -> Live:
         chosen = Settings(
@@ -201,21 +202,18 @@ def start() -> Iterator[Start]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
         thread.start()
         client = httpx.Client(base_url=url, timeout=30)
-
-        def stop() -> None:
-            client.close()
-            server.should_exit = True
-            thread.join(20)
-
-        stops.append(stop)
+        running.append((server, thread, client))
         wait_until(lambda: server.started)
         if wait:
             wait_until(lambda: client.get("/readyz").status_code == 200)
         return Live(url, client)
 
     yield run
-    for stop in stops:
-        stop()
+    for server, _, client in running:
+        client.close()
+        server.should_exit = True
+    for _, thread, _ in running:
+        thread.join(20)
 
 
 def wait_until(met: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -226,7 +224,7 @@ def wait_until(met: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(start: Start, home: Path) -> Live:
     """A server of the toys."""
     return start(home)

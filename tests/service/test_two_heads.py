@@ -56,6 +56,11 @@ def joint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("joint") / "encoder", HEADS)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("alone") / "encoder", {"pose": 2})
+
+
 class Counting(Encoder):
     """An encoder that counts the calls of ``encode`` and the crops in them."""
 
@@ -86,15 +91,14 @@ def home(joint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_trunk_of_the_graph_is_there_once(joint: Path, tmp_path: Path) -> None:
+def test_the_trunk_of_the_graph_is_there_once(joint: Path, alone: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra: train)")
 
     def operations(folder: Path) -> Counter[str]:
         graph = onnx.load(folder / "encoder.onnx").graph
         return Counter(node.op_type for node in graph.node)
 
-    alone = operations(export(tmp_path / "alone", {"pose": 2}))
-    assert operations(joint)["Conv"] == alone["Conv"] > 0
+    assert operations(joint)["Conv"] == operations(alone)["Conv"] > 0
 
 
 def test_a_build_holds_both_heads_in_one_version(home: Path) -> None:
@@ -141,12 +145,11 @@ def test_both_answers_are_those_of_the_two_routes(served: Live, query: Query) ->
 
 
 def test_without_an_identity_head_pose_answers_and_says_so(
-    start: Start, query: Query, tmp_path: Path
+    start: Start, query: Query, alone: Path, tmp_path: Path
 ) -> None:
-    folder = export(tmp_path / "encoder", {"pose": 2})
     home = Home.open(tmp_path, f"sqlite:///{tmp_path / 'posebank.sqlite'}")
-    encoder = Encoder.load(folder, threads=1)
-    build_index(home, "toys", [ToyReader()], encoder, encoder_folder=folder, fps=None)
+    encoder = Encoder.load(alone, threads=1)
+    build_index(home, "toys", [ToyReader()], encoder, encoder_folder=alone, fps=None)
     live = start(tmp_path)
     both = live.ask("/pose/estimate", query.jpeg, {**query.request, "reid": True}).json()
     assert both["reid"]["head"] == "pose"
