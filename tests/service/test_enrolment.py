@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,18 @@ def test_the_same_view_again_is_the_one_that_is_there(live: Live, query: Query) 
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
     assert len(listed(live, instance="again")) == 1
+
+
+def test_the_log_does_not_tell_of_a_start_at_each_view(
+    live: Live, query: Query, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is served is told when a version changes, not when a gallery grows."""
+    with caplog.at_level(logging.INFO, logger="posebank"):
+        answer = live.ask("/views", query.jpeg, annotated(query, "quiet"))
+        time.sleep(0.3)  # three looks for promoted versions
+    assert answer.status_code == 201
+    assert "answered" in caplog.text
+    assert "is ready" not in caplog.text
 
 
 def test_another_view_under_its_name_is_refused(live: Live, query: Query) -> None:
