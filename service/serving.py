@@ -83,7 +83,7 @@ class Serving:
 
     def finish_erasures(self) -> tuple[Rewritten, ...]:
         """What a killed deletion left in files is taken out. Blocking. Raises PosebankError."""
-        return finish_erasures(self.catalog().home)
+        return finish_erasures(self.catalog().home, patience_s=0.0)
 
     def _open_catalog(self) -> Catalog:
         home = Home.open(self._settings.home, self._settings.database_url)

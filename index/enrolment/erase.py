@@ -56,7 +56,7 @@ class Erased:
     versions: tuple[Rewritten, ...]
 
 
-def erase_views(home: Home, ids: Sequence[int]) -> Erased:
+def erase_views(home: Home, ids: Sequence[int], patience_s: float | None = None) -> Erased:
     """Erase views: metadata, thumbnail, enrolled embedding, and their rows in all versions.
 
     When this returns, no file of the home holds their embeddings or pictures: versions were
@@ -67,26 +67,32 @@ def erase_views(home: Home, ids: Sequence[int]) -> Erased:
     data an index was built from is not touched: a later build from it brings them back.
 
     Ids that are not known count for nothing. Searches of all processes leave the views out at
-    once. Raises BusyError where another process holds an index for longer than 30 s; it takes them
-    out when it is done, and so does the same call repeated. StorageFullError where there is no
-    space to write versions anew; the call repeated completes it. GalleryError where a version is
-    damaged, after all others were seen to.
+    once. Raises BusyError where another process holds an index for longer than ``patience_s``
+    (default 30); it takes them out when it is done, and so does ``finish_erasures``.
+    StorageFullError where there is no space to write versions anew; ``finish_erasures`` completes
+    it. GalleryError where a version is damaged, after all others were seen to.
     """
-    return _erase(home, lambda connection: known_views(connection, ids))
+    return _erase(home, lambda connection: known_views(connection, ids), patience_s)
 
 
-def erase_instance(home: Home, dataset: str, instance: str) -> Erased:
+def erase_instance(
+    home: Home, dataset: str, instance: str, patience_s: float | None = None
+) -> Erased:
     """Erase all views of one instance; see ``erase_views``."""
-    return _erase(home, lambda connection: views_of_instance(connection, dataset, instance))
+    return _erase(
+        home, lambda connection: views_of_instance(connection, dataset, instance), patience_s
+    )
 
 
-def finish_erasures(home: Home) -> tuple[Rewritten, ...]:
+def finish_erasures(home: Home, patience_s: float | None = None) -> tuple[Rewritten, ...]:
     """Complete what a killed or refused erasure left undone. Raises as ``erase_views``."""
     migrate(home)
-    return _purge_all(home, ())
+    return _purge_all(home, (), patience_s)
 
 
-def _erase(home: Home, chosen: Callable[[sa.Connection], list[int]]) -> Erased:
+def _erase(
+    home: Home, chosen: Callable[[sa.Connection], list[int]], patience_s: float | None
+) -> Erased:
     migrate(home)
     with writing(home) as connection:
         one_writer(connection)
@@ -95,7 +101,7 @@ def _erase(home: Home, chosen: Callable[[sa.Connection], list[int]]) -> Erased:
         delete_unused_sequences(connection)
         add_changes(connection, ids, erased=True)
     try:
-        return Erased(count, _purge_all(home, ids))
+        return Erased(count, _purge_all(home, ids, patience_s))
     except StorageFullError as error:
         raise StorageFullError(
             f"The views are out of every search. {error.message} Their embeddings leave its files "
@@ -104,7 +110,8 @@ def _erase(home: Home, chosen: Callable[[sa.Connection], list[int]]) -> Erased:
         ) from error
 
 
-def _purge_all(home: Home, ids: Collection[int]) -> tuple[Rewritten, ...]:
+def _purge_all(home: Home, ids: Collection[int], patience_s: float | None) -> tuple[Rewritten, ...]:
+    patience_s = PATIENCE_S if patience_s is None else patience_s
     overwrite_deleted(home)
     with reading(home) as connection:
         incomplete = {record.name for record in incomplete_versions(connection)}
@@ -115,14 +122,14 @@ def _purge_all(home: Home, ids: Collection[int]) -> tuple[Rewritten, ...]:
         if not needed and not leaves(home, folder):
             continue
         try:
-            with disk_errors(folder), exclusive(folder, PATIENCE_S if needed else 0.0):
+            with disk_errors(folder), exclusive(folder, patience_s if needed else 0.0):
                 done += purge(home, folder.name)
         except BusyError as error:
             if needed:
                 problem = problem or BusyError(
                     f"The views are out of every search. {error.message} Their embeddings leave "
                     "its files when that is done.",
-                    "Erase again then, to be sure.",
+                    "A running server completes it then, and so does any erasure.",
                 )
         except PosebankError as error:
             problem = problem or error

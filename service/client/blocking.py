@@ -11,6 +11,7 @@ import httpx
 
 from service.client import calls
 from service.client.calls import Call, ClipQuestion, Image, Question, View, ViewFilters, Views
+from service.client.errors import ProblemError
 from service.client.retries import Retries
 from service.schemas.actions import ActionAnswer
 from service.schemas.answers import PoseAnswer, ReidAnswer
@@ -107,7 +108,8 @@ class Client:
     def delete_view(self, view_id: str) -> Deleted:
         """Deletes a view: row, thumbnail, and its vector everywhere.
 
-        Where the answer was lost and the call repeated, ``unknown-view`` says that it is gone.
+        ``views`` is 0 where an attempt before, whose answer was lost or which was refused after it
+        took the view out of every search, had deleted it.
         """
         return self._make(calls.delete_view(view_id))
 
@@ -144,6 +146,8 @@ class Client:
                 wait = attempts.wait_after_answer(response)
             except httpx.TransportError as error:
                 wait = attempts.wait_after_error(error)
+            except ProblemError as refusal:
+                return call.after_refusal(refusal, attempts.repeated)
             else:
                 if wait is None:
                     return call.answer(response)

@@ -35,6 +35,9 @@ Views = EnrolBatchRequest | Sequence[Mapping[str, Any]]
 
 T = TypeVar("T")
 
+GONE = ("urn:posebank:problem:unknown-view", "urn:posebank:problem:unknown-instance")
+DELETED_BEFORE = Deleted(views=0, versions=[])
+
 
 class ViewFilters(TypedDict, total=False):
     """Which views of which index are listed; what is left out is no condition."""
@@ -56,6 +59,14 @@ class Call(Generic[T]):
     path: str
     read: Callable[[bytes], T]
     content: Mapping[str, Any] = field(default_factory=dict)
+    gone: T | None = None
+    """The answer where a repeated call finds nothing any more: the first attempt did it."""
+
+    def after_refusal(self, refusal: ProblemError, repeated: bool) -> T:
+        """What a final refusal means. Raises it where it is one."""
+        if self.gone is None or not repeated or refusal.problem.type not in GONE:
+            raise refusal
+        return self.gone
 
     def answer(self, response: httpx.Response) -> T:
         """The typed answer of a success. Raises ProblemError where it is not Posebank's."""
@@ -118,13 +129,14 @@ def view_page(after: str | None, limit: int | None, filters: ViewFilters) -> Cal
 
 def delete_view(view_id: str) -> Call[Deleted]:
     """DELETE /views/{view_id}."""
-    return Call("DELETE", f"/views/{_quoted(view_id)}", Deleted.model_validate_json)
+    path = f"/views/{_quoted(view_id)}"
+    return Call("DELETE", path, Deleted.model_validate_json, gone=DELETED_BEFORE)
 
 
 def delete_instance(dataset: str, instance: str) -> Call[Deleted]:
     """DELETE /instances/{instance}."""
-    wanted = {"params": {"dataset": dataset}}
-    return Call("DELETE", f"/instances/{_quoted(instance)}", Deleted.model_validate_json, wanted)
+    path, wanted = f"/instances/{_quoted(instance)}", {"params": {"dataset": dataset}}
+    return Call("DELETE", path, Deleted.model_validate_json, wanted, gone=DELETED_BEFORE)
 
 
 def map_of(index: str | None, head: str | None, limit: int | None) -> Call[MapOut]:

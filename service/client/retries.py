@@ -45,6 +45,11 @@ class Attempts:
         self._made = 0
         self._began = monotonic()
 
+    @property
+    def repeated(self) -> bool:
+        """Whether more than one has been made."""
+        return self._made > 1
+
     def wait_after_answer(self, answer: httpx.Response) -> float | None:
         """Seconds until the next attempt, or None where the answer is a success.
 

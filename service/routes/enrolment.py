@@ -25,6 +25,9 @@ from service.visible import pick
 from training.errors import EnrolmentError
 
 router = APIRouter(tags=["enrolment"])
+PATIENCE_S = 2.0
+"""How long a deletion waits for a build to leave the files; all other changes wait with it."""
+
 REFUSALS = ("invalid-request", "busy", "draining", "not-written", "not-ready", "storage-full")
 
 
@@ -69,7 +72,7 @@ async def delete_view(request: Request, caller: Enroller, view_id: ViewId) -> De
         view = await state.desk.look_up(lambda: catalog.view(number))
     if view is None or not caller.may_see(view.dataset):
         raise unknown_view(view_id)
-    erased = await state.writer.run(lambda: erase_views(catalog.home, [view.id]))
+    erased = await state.writer.run(lambda: erase_views(catalog.home, [view.id], PATIENCE_S))
     if not erased.views:
         raise unknown_view(view_id)
     return _deleted(erased)
@@ -90,7 +93,7 @@ async def delete_instance(
     _check_datasets(caller, dataset)
     state = request.app.state
     home = state.serving.catalog().home
-    erased = await state.writer.run(lambda: erase_instance(home, dataset, instance))
+    erased = await state.writer.run(lambda: erase_instance(home, dataset, instance, PATIENCE_S))
     if not erased.views:
         raise RefusedError(
             "unknown-instance",

@@ -30,10 +30,13 @@ def busy(wait: str | None = "1", status: int = 429) -> httpx.Response:
     return httpx.Response(status, json={**BUSY, "status": status}, headers=headers)
 
 
+Outcome = httpx.Response | type[httpx.TransportError]
+
+
 class Scripted:
     """Answers with what it is given, one by one, and keeps the requests."""
 
-    def __init__(self, *outcomes: httpx.Response | type[httpx.TransportError]) -> None:
+    def __init__(self, *outcomes: Outcome) -> None:
         self.outcomes = list(outcomes)
         self.requests: list[httpx.Request] = []
 
@@ -72,6 +75,20 @@ def asked() -> Iterator[Callable[..., Client]]:
 def no_index() -> httpx.Response:
     """The answer of a server without an index; each can be read once."""
     return httpx.Response(200, json={"indexes": []})
+
+
+def unknown(what: str) -> httpx.Response:
+    """The answer that there is no such view or instance."""
+    kind = f"urn:posebank:problem:unknown-{what}"
+    told = {
+        "type": kind,
+        "title": "",
+        "status": 404,
+        "detail": "none",
+        "remedy": "",
+        "instance": "",
+    }
+    return httpx.Response(404, json=told)
 
 
 def test_typed_answers(live: Live, query: Query, tmp_path: Path) -> None:
@@ -224,6 +241,24 @@ def test_names_are_escaped(asked: Callable[..., Client]) -> None:
     assert gone.views == 3
     url = script.requests[0].url
     assert url.raw_path == b"/instances/cup%2Fbatch%201%3F?dataset=toys"
+
+
+@pytest.mark.parametrize("first", [httpx.ReadError, httpx.Response(503)])
+def test_a_repeated_deletion_that_finds_nothing_is_done(
+    asked: Callable[..., Client], waits: list[float], first: Outcome
+) -> None:
+    script = Scripted(first, unknown("view"), first, unknown("instance"))
+    client = asked(script)
+    assert client.delete_view("0" * 16).views == 0
+    assert client.delete_instance("toys", "cup").views == 0
+    assert len(waits) == 2
+
+
+def test_what_was_never_there_is_not_deleted(asked: Callable[..., Client]) -> None:
+    with pytest.raises(ProblemError, match="none"):
+        asked(Scripted(unknown("view"))).delete_view("0" * 16)
+    with pytest.raises(ProblemError, match="none"):
+        asked(Scripted(httpx.ReadError, unknown("view"))).view("0" * 16)
 
 
 def test_pages_are_followed_to_the_last(asked: Callable[..., Client]) -> None:

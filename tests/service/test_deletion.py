@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from index.building.assemble import seal
+from index.building.lock import exclusive
 from index.enrolment import erase_views
 from index.home import Home
 from index.manifest import Manifest
@@ -177,7 +178,7 @@ def test_what_a_killed_server_left_is_finished_by_the_next(
     home, view = gallery(folder).home, gallery(folder).views(np.array([0]))[0]
     vector = gallery(folder).vectors(np.array([0]), "pose")[0].astype("<f4").tobytes()
     with monkeypatch.context() as patch:
-        patch.setattr("index.enrolment.erase._purge_all", lambda home, ids: ())
+        patch.setattr("index.enrolment.erase._purge_all", lambda *_: ())
         erase_views(home, [view.id])
     assert traces(folder, {"vector": vector})
     start(folder)
@@ -207,3 +208,21 @@ def test_what_a_full_disk_kept_in_files_goes_when_there_is_space(
         assert_gone(live, query, view.id)
         wait_until(lambda: client.indexes()[0].views == 23 and traces(folder, secrets) == [])
     assert len(tries) == 3
+
+
+def test_what_a_build_held_is_finished_after_it(
+    live: Live, folder: Path, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client repeats what was refused, and takes it for done that the view is not there."""
+    monkeypatch.setattr("service.routes.enrolment.PATIENCE_S", 0.05)
+    monkeypatch.setattr("service.app.ERASURE_RETRY_SECONDS", 0.05)
+    with Client(live.url) as client:
+        view = client.search_reid(query.jpeg, query.request).matches[0].views[0].view
+        secrets = secrets_of(folder, client, view.id)
+        with exclusive(folder / "indexes" / "toys"):
+            assert client.delete_view(view.id).views == 0
+            assert_gone(live, query, view.id)
+            enrolled = client.enrol(query.jpeg, annotated(query, "meanwhile"))
+            assert traces(folder, secrets)
+        wait_until(lambda: traces(folder, secrets) == [])
+        assert client.view(enrolled.id) == enrolled

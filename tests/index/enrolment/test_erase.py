@@ -227,7 +227,7 @@ def test_a_busy_index_is_told_and_the_holder_finishes(world, monkeypatch):
     with exclusive(world.index_folder("things")):
         with pytest.raises(BusyError, match="out of every search") as caught:
             erase_instance(world, "workshop", "drill1")
-        assert "Erase again" in caught.value.remedy
+        assert "completes it" in caught.value.remedy
         assert "drill1" not in Gallery.open(world, "things").values("instance")
     compact(world, "things")
     assert holding(world, secrets) == set()
