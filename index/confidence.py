@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from index.files import sha256_of
+from index.files import check_sha256
 from training.errors import GalleryError
 
 FILE = "confidence.json"
@@ -102,9 +102,5 @@ def read_confidence(folder: Path, sha256: str | None) -> Confidence | None:
     if sha256 is None:
         return None
     path = folder / FILE
-    if sha256_of(path) != sha256:
-        raise GalleryError(
-            f"{path} was changed: its SHA-256 is not the manifest's.",
-            "Run `index verify`, then build the index again or promote another version.",
-        )
+    check_sha256(path, sha256)
     return Confidence.parse(path.read_bytes(), str(path))

@@ -21,13 +21,26 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal. Raises GalleryError if it cannot be read."""
     try:
+        if path.exists() and not path.is_file():  # reading a device or a pipe may never end
+            raise OSError(errno.EINVAL, "it is no regular file")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise GalleryError(
             f"{path} cannot be read: {error.strerror}.",
-            "Run `index verify`, then build the index again.",
+            "Run `index verify`, then build the index again or promote another version.",
         ) from error
+
+
+def check_sha256(path: Path, sha256: str) -> None:
+    """Raises GalleryError if the file cannot be read or is another one than was written."""
+    found = sha256_of(path)
+    if found != sha256:
+        raise GalleryError(
+            f"{path} was changed: it has SHA-256 {found[:12]}… where the manifest says "
+            f"{sha256[:12]}….",
+            "Run `index verify`, then build the index again or promote another version.",
+        )
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -16,6 +16,8 @@ from training.errors import GalleryError
 
 FORMAT = 1
 FILE = "manifest.json"
+IDS = "ids.npy"
+"""The file of the view ids in row order, for whoever reads a version without its database."""
 
 
 class _Part(BaseModel):
@@ -160,6 +162,8 @@ class Manifest(_Part):
         """The manifest of a version folder. Raises GalleryError if it is missing or broken."""
         path = folder / FILE
         try:
+            if path.exists() and not path.is_file():
+                raise OSError("it is no regular file")
             return cls.parse(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise GalleryError(

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from index.confidence import Confidence, read_confidence
+from index.files import check_sha256
 from index.home import Home
-from index.manifest import Manifest, row_order
+from index.manifest import IDS, Manifest, row_order
 from index.part import Part
 from index.store.columns import Columns, load_columns
 from index.store.database import reading
@@ -95,6 +96,8 @@ def open_version(
 def _read(folder: Path, stored: StoredVersion, threads: int | None) -> OpenedVersion:
     manifest = Manifest.read(folder)
     _check(manifest, stored.record, stored.view_ids)
+    check_sha256(folder / IDS, manifest.ids_sha256)
+    confidence = read_confidence(folder, manifest.confidence_sha256)
     count = len(stored.view_ids)
     vectors: dict[str, VectorIndex] = {
         head: read_flat(folder / file.file, file.sha256, file.dim, count, threads)
@@ -111,7 +114,7 @@ def _read(folder: Path, stored: StoredVersion, threads: int | None) -> OpenedVer
         tail.extended(enrolled.view_ids, enrolled.texts, enrolled.has_box9),
         growing,
         stored.seen,
-        read_confidence(folder, manifest.confidence_sha256),
+        confidence,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from index.building.assemble import damages
 from index.confidence import read_confidence
 from index.home import Home
-from index.manifest import FILE, Manifest, metadata_digest, row_order
+from index.manifest import FILE, IDS, Manifest, metadata_digest, row_order
 from index.opening import unknown_index
 from index.store.database import reading
 from index.store.enrolled import count_of_others
@@ -83,7 +83,7 @@ def verify_version(home: Home, name: str, version: str | None = None) -> Verdict
 def _content(home: Home, name: str, version: str, manifest: Manifest) -> list[str]:
     folder = home.version_folder(name, version)
     problems = []
-    ids = np.load(folder / "ids.npy", allow_pickle=False)
+    ids = np.load(folder / IDS, allow_pickle=False)
     if row_order(ids) != manifest.row_order_sha256:
         problems.append("ids.npy holds another row order than the manifest")
     try:

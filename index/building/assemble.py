@@ -20,6 +20,7 @@ from index.files import sha256_of, sync, write_array, write_atomically
 from index.manifest import (
     FILE,
     FORMAT,
+    IDS,
     Counts,
     EncoderStamp,
     HeadFile,
@@ -93,7 +94,7 @@ def assemble(
         raise GalleryError(
             f"No view could be used. The first reason: {reason}", "Correct the data and repeat."
         )
-    write_array(staging / "ids.npy", tally.ids)
+    write_array(staging / IDS, tally.ids)
     if confidence is not None:
         write_atomically(staging / CONFIDENCE, confidence.text.encode())
     manifest = Manifest(
@@ -104,7 +105,7 @@ def assemble(
         heads={
             head: _write_head(plan, work, staging, head, dim) for head, dim in sorted(heads.items())
         },
-        ids_sha256=sha256_of(staging / "ids.npy"),
+        ids_sha256=sha256_of(staging / IDS),
         row_order_sha256=row_order(tally.ids),
         metadata_sha256=tally.metadata_sha256,
         confidence_sha256=None if confidence is None else sha256_of(staging / CONFIDENCE),
@@ -140,7 +141,7 @@ def seal(staging: Path, target: Path, manifest: Manifest) -> None:
 def damages(folder: Path, manifest: Manifest) -> list[str]:
     """What of the folder's files is not as the manifest says; empty when all is well."""
     wanted = {stored.file: stored.sha256 for stored in manifest.heads.values()}
-    wanted["ids.npy"] = manifest.ids_sha256
+    wanted[IDS] = manifest.ids_sha256
     if manifest.confidence_sha256 is not None:
         wanted[CONFIDENCE] = manifest.confidence_sha256
     found = []

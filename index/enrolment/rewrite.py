@@ -15,7 +15,7 @@ from index.confidence import FILE as CONFIDENCE
 from index.confidence import read_confidence
 from index.files import sha256_of, write_array
 from index.home import Home
-from index.manifest import Derived, HeadFile, Manifest, metadata_digest, row_order
+from index.manifest import IDS, Derived, HeadFile, Manifest, metadata_digest, row_order
 from index.opening import StoredVersion
 from index.part import count_rows
 from index.vectors import FlatWriter, copy_rows
@@ -44,7 +44,7 @@ def rewritten(
     folded = len(new.view_ids) if by == "compact" else 0
     kept_ids = stored.view_ids[keep]
     ids = np.append(kept_ids, new.view_ids[:folded])
-    write_array(staging / "ids.npy", ids)
+    write_array(staging / IDS, ids)
     old, source = stored.manifest, folder / stored.record.version
     kept_texts = [text for text in fingerprints if text is not None]
     confidence = _carried_over(source, staging, old)
@@ -57,7 +57,7 @@ def rewritten(
                 head: _copied(source, staging, file, keep, new.vectors[head][:folded])
                 for head, file in old.heads.items()
             },
-            "ids_sha256": sha256_of(staging / "ids.npy"),
+            "ids_sha256": sha256_of(staging / IDS),
             "row_order_sha256": row_order(ids),
             "metadata_sha256": metadata_digest(kept_texts + new.fingerprints[:folded]),
             "counts": count_rows([(stored.columns, keep), (columns, columns.known)]),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.files import sha256_of
+from index.files import check_sha256
 from training.errors import GalleryError
 
 # Threads that wait for each other by spinning take the cores from decoding and from the web
@@ -141,11 +141,7 @@ def _checked(path: Path, sha256: str, dim: int, count: int) -> Any:
     """FAISS's index; the hash is checked before it reads a byte: a crafted file can corrupt
     memory."""
     remedy = "Build the index again, or promote another version."
-    found = sha256_of(path)
-    if found != sha256:
-        raise GalleryError(
-            f"{path} has SHA-256 {found[:12]}… where the manifest says {sha256[:12]}….", remedy
-        )
+    check_sha256(path, sha256)
     faiss.set_deserialization_vector_byte_limit(4 * dim * count + _HEADER_BYTES)
     try:
         index = faiss.read_index(str(path))
