@@ -1,8 +1,10 @@
-"""Kill `index build` at random moments and compare the manifest with an undisturbed build.
+"""Kill `index build` at random moments, beside a server, and compare with an undisturbed build.
 
-    python benchmarks/kill_build.py --data ROOT --encoder DIR [--kills 20] [--seed 0]
+    python benchmarks/kill_build.py [--data ROOT] [--encoder DIR] [--kills 20] [--seed 0]
 
-Prints one JSON object: the moments, and whether every manifest and vector file was identical.
+A server answers questions from an older version all the while. After each kill that version has to
+open and to verify; each build that is left to end has to end in the bytes of the undisturbed one,
+and the server has to take it up. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -10,88 +12,151 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Any
+
+import httpx
+from attacked import Asked, Attacked, Command, database
+
+from index import manage
+from index.home import Home
+from index.search import Gallery
+from index.store.database import close_database
+from index.verify import verify_version
+
+OLDER = ("--split", "train")
+"""What makes the older version another one."""
+
+MOST_KILLS = 4
+"""Of one build, before it is left to end."""
 
 
-def start(home: Path, data: Path, encoder: Path) -> subprocess.Popen[bytes]:
-    words = ["build", "killed", "--data", data, "--encoder", encoder, "--fps", "0", "--threads", 1]
-    words += ["--home", home]
-    command = [sys.executable, "-m", "index.cli", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def files(home: Path, version: str) -> dict[str, bytes]:
+    """The files of a version."""
+    folder = home / "indexes" / "killed" / version
+    return {f"{version}/{path.name}": path.read_bytes() for path in folder.iterdir()}
 
 
-def files(home: Path) -> dict[str, bytes]:
-    (folder,) = (home / "indexes" / "killed").glob("[0-9a-f]" * 12)
-    return {f"{folder.name}/{path.name}": path.read_bytes() for path in folder.iterdir()}
-
-
-def working(home: Path, process: subprocess.Popen[bytes]) -> float:
+def working(attacked: Attacked, command: Command) -> float:
     """Wait until the build holds its lock; the moment it did."""
-    lock = home / "indexes" / "killed" / ".lock"
-    while not (lock.exists() and lock.stat().st_size) and process.poll() is None:
-        time.sleep(0.002)
+    lock = attacked.home / "indexes" / "killed" / ".lock"
+    mark = f"process {command.process.pid} "
+    while command.process.is_alive() and not (lock.exists() and mark in lock.read_text()):
+        time.sleep(0.001)
     return time.perf_counter()
+
+
+class Trial:
+    """One home with an older version and a server of it, and the build that is killed."""
+
+    def __init__(self, attacked: Attacked, calm: Attacked, words: tuple[object, ...]) -> None:
+        self.attacked, self.words = attacked, ("index", "build", "killed", *words)
+        self.home = Home.open(attacked.home, attacked.database)
+        self.faults: list[str] = []
+        self.kills: Counter[int] = Counter()
+        """How many kills a build took → how many builds."""
+        for one, more in ((attacked, OLDER), (calm, OLDER), (calm, ())):
+            command = one.begin(*self.words, *more)
+            began = working(one, command)
+            code, told = command.wait()
+            assert code == 0, told
+        self.seconds = self.undisturbed = time.perf_counter() - began
+        self.old = self.current()
+        new = verify_version(Home.open(calm.home, calm.database), "killed").version
+        self.wanted = files(calm.home, new)
+
+    def current(self) -> str:
+        """The current version, which has to open and to verify."""
+        verdict = verify_version(self.home, "killed")
+        if not verdict.ok:
+            self.faults.append(f"verify: {verdict.problems}")
+        Gallery.open(self.home, "killed")
+        close_database(self.home)
+        return verdict.version
+
+    def round(self, moments: random.Random, most: int) -> None:
+        """One build, killed up to ``most`` times, then left to end."""
+        killed = 0
+        while True:
+            command = self.attacked.begin(*self.words)
+            began = working(self.attacked, command)
+            if killed < most:
+                delay = moments.uniform(0, self.seconds)
+                time.sleep(max(0.0, began + delay - time.perf_counter()))
+                command.process.kill()
+            code, told = command.wait()
+            if code >= 0:
+                break
+            killed += 1
+            version = self.current()
+            if version != self.old:
+                break  # the kill came after its last transaction
+        if code > 0:
+            self.faults.append(f"build: {told}")
+        if not killed:  # it was done before its moment came: the machine is less busy than at first
+            self.seconds *= 0.8
+        self.kills[killed] += 1
+        version = self.current()
+        if files(self.attacked.home, version) != self.wanted:
+            self.faults.append(f"version {version} differs from the undisturbed build's")
+        self.attacked.until(lambda: self.served() == version, 20)
+        manage.promote(self.home, "killed", self.old)
+        manage.drop(self.home, "killed", version)
+        close_database(self.home)
+        self.attacked.until(lambda: self.served() == self.old, 20)
+
+    def served(self) -> str:
+        """The version that the server answers with."""
+        return str(httpx.get(f"{self.attacked.url}/readyz", timeout=30).json()["version"])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path("examples/sequences"))
+    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stride", type=int, default=1, help="build from every n-th frame")
+    parser.add_argument("--postgres", help="a database of a server that may make another one")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        calm, home = Path(folder) / "calm", Path(folder) / "killed"
-        process = start(calm, options.data, options.encoder)
-        begun = working(calm, process)
-        if process.wait() != 0:
-            print("the undisturbed build failed; run it by hand to see why", file=sys.stderr)
-            return 1
-        seconds = undisturbed = time.perf_counter() - begun
-        wanted = files(calm)
-        moments, killed = random.Random(options.seed), 0
-        rounds: list[dict[str, Any]] = []
-        while killed < options.kills:
-            # A round is one build: killed up to four times, then left to end.
-            kills: list[float] = []
-            while True:
-                (home / "indexes" / "killed" / ".lock").unlink(missing_ok=True)
-                process = start(home, options.data, options.encoder)
-                begun = working(home, process)
-                delay = moments.uniform(0, seconds)
-                if killed < options.kills and len(kills) < 4:
-                    time.sleep(max(0.0, begun + delay - time.perf_counter()))
-                    process.kill()
-                if process.wait() != -signal.SIGKILL:
-                    break
-                kills.append(round(delay, 3))
-                killed += 1
-            if kills:
-                rounds.append({"killed_after_s": kills, "identical": files(home) == wanted})
-            else:  # it was done before its moment came: the machine is less busy than at first
-                seconds *= 0.8
-            shutil.rmtree(home)
-        identical = sum(entry["identical"] for entry in rounds)
-        print(
-            json.dumps(
-                {
-                    "undisturbed_s": round(undisturbed, 3),
-                    "kills": killed,
-                    "builds": len(rounds),
-                    "identical": identical,
-                    "version": next(iter(wanted)).split("/")[0],
-                    "rounds": rounds,
-                }
-            )
-        )
-        return 0 if identical == len(rounds) else 1
+    words = ("--data", options.data, "--encoder", options.encoder, "--fps", 0, "--threads", 1)
+    words += ("--stride", options.stride)
+    moments = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as place:
+        folder, calm = Path(place), Path(place) / "calm"
+        home = folder / "home"
+        home.mkdir()
+        calm.mkdir()
+        with database(options.postgres, home) as url:
+            attacked = Attacked(home, url, folder / "logs")
+            undisturbed = Attacked(calm, f"sqlite:///{calm / 'posebank.sqlite'}", folder / "logs-2")
+            trial = Trial(attacked, undisturbed, words)
+            try:
+                attacked.start()
+                with Asked(attacked.url) as asked:
+                    while (left := options.kills - sum(k * n for k, n in trial.kills.items())) > 0:
+                        trial.round(moments, min(MOST_KILLS, left))
+            finally:
+                attacked.kill()
+        crashes = attacked.server_log.read_text().count("Traceback")
+    trial.faults += [f"question: {text}" for text in asked.failures]
+    found = {
+        "database": "postgres" if options.postgres else "sqlite",
+        "seed": options.seed,
+        "undisturbed_s": round(trial.undisturbed, 3),
+        "kills": sum(k * n for k, n in trial.kills.items()),
+        "builds_by_kills": dict(sorted(trial.kills.items())),
+        "version": next(iter(trial.wanted)).split("/")[0],
+        "questions_answered": sum(asked.answers.values()),
+        "questions_failed": len(asked.failures),
+        "tracebacks_in_the_log": crashes,
+        "faults": trial.faults,
+    }
+    print(json.dumps(found, indent=1))
+    return 1 if trial.faults or crashes else 0
 
 
 if __name__ == "__main__":
