@@ -19,6 +19,9 @@ DATASET = "soak"
 HELD = 60
 """Views that the load keeps enrolled: above it deletes more than it enrols."""
 
+CLIP = 32
+FILLS = 5
+
 FINE = {200, 201, 404, 409, 413, 415, 422, 429, 503}
 """404 and 409: two clients take the same view; 429 and 503: refused politely."""
 
@@ -72,6 +75,14 @@ class Load:
                         await asyncio.sleep(self._draw.uniform(0.2, 1.0))
 
         await asyncio.gather(*(client() for _ in range(clients)))
+
+    async def fill(self) -> None:
+        """The largest batches there are: the encoder keeps the memory that its largest took."""
+        images = [data for _, data in itertools.islice(itertools.cycle(self._images), CLIP)]
+        async with httpx.AsyncClient(base_url=self._url, timeout=60) as http:
+            for _ in range(FILLS):
+                asked = [http.post("/actions/search", **form(images, {"k": 5})) for _ in range(4)]
+                await asyncio.gather(*asked)
 
     def _count(self, action: str, outcome: str, fine: bool) -> None:
         self.counts[f"{action} {outcome}"] += 1
