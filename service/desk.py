@@ -94,14 +94,15 @@ class Turn:
         return await self.desk.workers.run(work)
 
     async def run_in_time(self, work: Callable[[], T]) -> T:
-        """As ``run``; raises RefusedError ``deadline`` where it is past before it begins."""
-
-        def begin() -> T:
-            if time.monotonic() > self.deadline:
-                raise too_late()
-            return work()
-
-        return await self.run(begin)
+        """As ``run``; raises RefusedError ``deadline`` as soon as it is past, whatever the threads
+        are busy with. Work begun by then runs to its end, for nobody."""
+        try:
+            async with asyncio.timeout(self.deadline - time.monotonic()) as limit:
+                return await self.run(work)
+        except TimeoutError:
+            if limit.expired():
+                raise too_late() from None
+            raise
 
     async def encode(self, encoder: Encoder, crops: ImageRGB) -> dict[str, Embeddings]:
         """(N, S, S, 3) uint8 crops, N ≥ 1, to (N, dim) float32 per head, batched with others'.

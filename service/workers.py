@@ -17,8 +17,15 @@ class Workers:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="posebank")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of ``work`` from a thread. Cancelled before it began, it is not done."""
-        return await asyncio.wrap_future(self._pool.submit(work))
+        """The result of ``work`` from a thread.
+
+        Cancelled before it began, it is not done, and what it holds, such as an image, is let go.
+        """
+        waiting = [work]
+        try:
+            return await asyncio.wrap_future(self._pool.submit(lambda: waiting.pop()()))
+        finally:
+            waiting.clear()
 
     def close(self) -> None:
         """Waits for the work under way; what has not begun is dropped."""

@@ -1,0 +1,76 @@
+"""Work in threads: told in time that it is late, and let go of where nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+import pytest
+
+from index.stopwatch import Stopwatch
+from service.desk import Desk, Turn
+from service.metrics import Metrics
+from service.problems import RefusedError
+from service.serving import Serving
+from service.settings import Settings
+
+
+class Picture:
+    """Something large that a piece of work holds."""
+
+    def look(self) -> str:
+        return "seen"
+
+
+def one_thread() -> Desk:
+    settings = Settings(threads=1)
+    return Desk(settings, Metrics(Serving(settings)))
+
+
+def test_late_work_is_refused_at_its_deadline_and_holds_nothing() -> None:
+    """While every thread is busy: neither what was begun nor what waits keeps its client waiting."""
+    go = threading.Event()
+
+    async def test() -> None:
+        desk = one_thread()
+        picture = Picture()
+        held, start = weakref.ref(picture), time.monotonic()
+        turn = Turn(desk, start + 0.1, Stopwatch())
+
+        async def refused(work: Callable[[], object]) -> str:
+            with pytest.raises(RefusedError) as error:
+                await turn.run_in_time(work)
+            return error.value.slug
+
+        begun = asyncio.create_task(refused(lambda: go.wait(20)))
+        await asyncio.sleep(0)
+        waits = asyncio.create_task(refused(picture.look))
+        del picture
+        assert await asyncio.gather(begun, waits) == ["deadline", "deadline"]
+        assert time.monotonic() - start < 5
+        gc.collect()  # the frames of a refusal
+        assert held() is None
+        go.set()
+        later = Turn(desk, time.monotonic() + 20, Stopwatch())
+        assert await later.run_in_time(Picture().look) == "seen"
+        desk.close()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_an_error_of_the_work_itself_stays_what_it_is() -> None:
+    async def test() -> None:
+        desk = one_thread()
+
+        def fail() -> None:
+            raise TimeoutError("a file server")
+
+        with pytest.raises(TimeoutError, match="file server"):
+            await Turn(desk, time.monotonic() + 20, Stopwatch()).run_in_time(fail)
+        desk.close()
+
+    asyncio.run(test())
