@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,15 +167,15 @@ def of_sequence(request: Any, name: str) -> Any:
     return {"sequence": name, **request} if "dataset" in request else request
 
 
-def as_list(context: Any, body: Any) -> Any:
-    """Schemathesis fills a list of files with the bytes of one: the list of it."""
-    if context.operation.path in ("/actions/search", "/views:batch") and isinstance(body, dict):
-        image = body.get("image")
-        if isinstance(image, bytes):
-            request = body.get("request")
-            views = request.get("views") if isinstance(request, dict) else None
-            count = len(views) if isinstance(views, list) else 1 + len(image) % 3
-            return {**body, "image": [image] * max(1, min(count, 8))}
+def as_lists(context: Any, body: Any) -> Any:
+    """Schemathesis fills a list of files with the bytes of one file: the list of it is sent."""
+    form = getattr(body, "body", None)  # beside the parts' content types
+    image = form.get("image") if isinstance(form, dict) else None
+    if context.operation.path in ("/actions/search", "/views:batch") and isinstance(image, bytes):
+        request = form.get("request")
+        views = request.get("views") if isinstance(request, dict) else None
+        count = len(views) if isinstance(views, list) else 1 + len(image) % 3
+        return replace(body, body={**form, "image": [image] * max(1, min(count, 8))})
     return body
 
 
@@ -206,7 +206,7 @@ def attack_document(server: Server, run: Run, examples: int, seed: int, key: str
         api = api.include(path=list(NEAR))
         api.hooks.hook("flatmap_body")(nearly_right)
     else:
-        api.hooks.hook("map_body")(as_list)
+        api.hooks.hook("map_body")(as_lists)
     tally = Tally()
     for event in schemathesis.engine.from_schema(api).execute():
         if isinstance(event, events.ScenarioFinished):

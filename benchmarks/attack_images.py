@@ -23,8 +23,9 @@ import numpy as np
 from PIL import Image
 from serving import Server
 
-SLOWEST_S = 8.0
-"""No answer takes longer, alone or in a crowd; the largest picture takes 2 to 3 s of a core."""
+SLOWEST_S = 5.0
+"""No answer takes longer, alone or in a crowd: the deadline, 2 s, and room for a busy machine. The
+largest pictures take 2 to 3 s of a core, and many come at once."""
 
 MEMORY_MB = 1600
 """Less than what compose.yaml grants a server."""
@@ -192,7 +193,7 @@ def bombs() -> Iterator[Attack]:
     yield Attack("bomb", "JPEG of 65500²", resized_jpeg(65_500, 65_500), too_large)
     yield Attack("bomb", "WebP of 2²⁴ × 200", canvas(2**24, 200), too_large)
     yield Attack("bomb", "WebP of another size", canvas(6000, 6000), refused)
-    yield Attack("bomb", "JPEG cut by its size", resized_jpeg(6000, 6000), OK | refused)
+    yield Attack("bomb", "JPEG cut by its size", resized_jpeg(6000, 6000), OK | {422, 503})
     yield Attack("bomb", "PNG of 1 GB", png((8, 8, 8, 2), (b"IDAT", zeros(10**9))), refused)
     yield Attack("bomb", "PNG with texts of 7 GB", png((8, 8, 8, 2), *[text] * 900, one), OK)
     yield Attack("bomb", "21 MB", pictures()[0] + bytes(21_000_000), too_large)
@@ -200,8 +201,9 @@ def bombs() -> Iterator[Attack]:
 
 
 def large() -> Iterator[Attack]:
-    """The most that is allowed; what takes longer than the deadline is answered 503."""
-    allowed = OK | {503}
+    """The most that is allowed; what takes longer than the deadline is answered 503, and a clip with
+    one more picture 413."""
+    allowed = OK | {413, 503}
     yield Attack("largest", "PNG", large_png(24, 2), allowed)
     yield Attack("largest", "16-bit PNG with alpha", large_png(64, 6), allowed)
     yield Attack("largest", "JPEG", large_jpeg(), allowed)
