@@ -11,16 +11,20 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import cv2
+
 LogFormat = Literal["text", "json"]
 
 
 def set_up_logging(form: LogFormat) -> None:
-    """Every logger of the process writes such lines to standard error, from INFO on."""
+    """Every logger of the process writes such lines to standard error, from INFO on; OpenCV, which
+    would write its own between them about each broken image, writes none."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for library in ("uvicorn.error", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class JsonLines(logging.Formatter):

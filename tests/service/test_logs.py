@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import httpx
+import numpy as np
 import pytest
 
 from index.home import Home
 from index.keys import Keys
 from service import questions
-from service.logs import JsonLines, TextLines
+from service.logs import JsonLines, TextLines, set_up_logging
 from tests.service.conftest import Live, Query, Start, assert_problem, wait_until
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -233,3 +235,19 @@ def test_neither_key_nor_image_nor_question_is_told(
     secret = text.rsplit("_", 1)[1]
     for word in (secret, "IMAGETEXT", "QUESTIONTEXT", "QUERYTEXT", "COOKIETEXT"):
         assert word not in written.text, word
+
+
+def test_opencv_writes_no_lines_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    """About an image that it cannot read, between lines that a machine is to parse."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    opencv = cv2.utils.logging.getLogLevel()
+    try:
+        set_up_logging("json")
+        canvas = b"VP8X\n\0\0\0\x02\0\0\0\t\0\0\t\0\0"
+        broken = b"RIFF\x24\0\0\0WEBP" + canvas + b"ANIM\x06\0\0\0" + bytes(6)
+        assert cv2.imdecode(np.frombuffer(broken, np.uint8), cv2.IMREAD_COLOR) is None
+    finally:
+        root.handlers, root.level = before, level
+        cv2.utils.logging.setLogLevel(opencv)
+    assert capfd.readouterr().err == ""
