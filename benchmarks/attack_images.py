@@ -201,8 +201,8 @@ def bombs() -> Iterator[Attack]:
 
 
 def large() -> Iterator[Attack]:
-    """The most that is allowed; what takes longer than the deadline is answered 503, and a clip with
-    one more picture 413."""
+    """The most that is allowed; what takes longer than the deadline is answered 503, a clip of
+    it and one more 413."""
     allowed = OK | {413, 503}
     yield Attack("largest", "PNG", large_png(24, 2), allowed)
     yield Attack("largest", "16-bit PNG with alpha", large_png(64, 6), allowed)

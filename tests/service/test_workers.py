@@ -32,7 +32,7 @@ def one_thread() -> Desk:
 
 
 def test_late_work_is_refused_at_its_deadline_and_holds_nothing() -> None:
-    """While every thread is busy: neither what was begun nor what waits keeps its client waiting."""
+    """While every thread is busy, neither what was begun nor what waits keeps its client."""
     go = threading.Event()
 
     async def test() -> None:
