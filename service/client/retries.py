@@ -27,9 +27,12 @@ SPREAD = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """At most ``attempts`` in all, none of them begun later than ``seconds`` after the first."""
+    """At most ``attempts`` in all, none of them begun later than ``seconds`` after the first.
 
-    attempts: int = 5
+    The default bridges the replacement of a server: its waits are at least 15 s in all.
+    """
+
+    attempts: int = 7
     seconds: float = 60.0
 
     def begin(self) -> Attempts:

@@ -204,7 +204,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "attempts"), [([httpx.ReadTimeout], 1), ([httpx.ConnectError] * 9, 5)]
+    ("outcomes", "attempts"), [([httpx.ReadTimeout], 1), ([httpx.ConnectError] * 9, 7)]
 )
 def test_no_answer_is_an_error_of_its_own(
     asked: Callable[..., Client],
