@@ -10,7 +10,7 @@ from service.schemas.catalog import ViewOut
 from service.schemas.enrolment import StoredName
 from service.schemas.query import Name
 
-ViewId = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+ViewId = Annotated[str, Field(pattern="^[0-7][0-9a-f]{15}$")]
 
 
 class ViewListQuery(BaseModel):

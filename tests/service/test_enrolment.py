@@ -359,7 +359,9 @@ def test_views_are_listed_by_filters(live: Live) -> None:
     ]:  # fmt: skip
         expected = [view for view in everything if met(view)]
         assert listed(live, **filters) == expected, filters
-    for wrong in ({"instanse": "x"}, {"limit": 0}, {"limit": 201}, {"after": "x"}, {"split": "\0"}):
+    no_id = "8" + "0" * 15  # ids have 63 bits
+    wrongs = ({"instanse": "x"}, {"limit": 0}, {"limit": 201}, {"after": "x"}, {"after": no_id})
+    for wrong in (*wrongs, {"split": "\0"}):
         assert_problem(live.client.get("/views", params=wrong), 422, "invalid-request")
     assert_problem(live.client.get("/views", params={"index": "nope"}), 404, "unknown-index")
 
