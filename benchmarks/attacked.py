@@ -110,9 +110,13 @@ class Attacked:
     def start(self) -> None:
         """Starts `posebank serve` and waits until it is ready."""
         began = time.perf_counter()
-        self.server = self.begin("serve", "--port", self.port, out=self.server_log)
+        self.launch()
         self.until(self.ready, 60.0)
         self.seconds.append(time.perf_counter() - began)
+
+    def launch(self) -> None:
+        """Starts `posebank serve`."""
+        self.server = self.begin("serve", "--port", self.port, out=self.server_log)
 
     def ready(self) -> bool:
         """Whether /readyz says so. Raises RuntimeError where the process has ended."""

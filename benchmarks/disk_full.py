@@ -16,12 +16,13 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,29 @@ class Trial:
         self.expect(self.whole(what) == self.old, f"{what}: another version")
         return len(known)
 
+    def cold_start(self) -> None:
+        """Starts where not even the memory that SQLite shares between processes has room."""
+        self.begin()
+        self.attacked.kill()
+        file = self.home.database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(file)) as connection:  # the last one takes log and memory away
+            connection.execute("SELECT count(*) FROM views").fetchone()
+        fill(self.disk, 0)
+        code, told = self.attacked.index("verify", "shelf")
+        self.refused(code, told, "start on a full disk")
+        self.attacked.launch()
+        self.attacked.until(lambda: "Free space" in self.told(), 30)
+        free(self.disk)
+        self.attacked.until(self.attacked.ready, 30)
+        self.expect(self.served() == self.old, f"start: {self.served()}")
+
+    def told(self) -> str:
+        """What /readyz says, nothing while the server is not there."""
+        try:
+            return httpx.get(f"{self.attacked.url}/readyz").text
+        except httpx.TransportError:
+            return ""
+
     def listed(self) -> set[str]:
         """The enrolled views."""
         found: set[str] = set()
@@ -280,6 +304,7 @@ def attack(trial: Trial, points: int, moments: random.Random, on_disk: bool) -> 
             trial.begin()
             views.append(trial.enrolment(rest, restart=number % 2 == 1))
         found["enrol"] = {"points": points, "views_before_it_was_full": views}
+        trial.cold_start()
     found["outcomes"] = dict(sorted(trial.outcomes.items()))
     found["faults"] = trial.faults
     return found

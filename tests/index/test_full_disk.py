@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from index.files import write_array
 from index.store.database import close_database, overwrite_deleted, writing
 from index.vectors import FlatWriter
-from training.errors import GalleryError
+from training.errors import GalleryError, StorageFullError
 
 FULL = Path("/dev/full")
 """Takes nothing, as a disk without a free block; what is buffered fails when it is flushed."""
@@ -33,6 +33,16 @@ def test_ids(rows):
     with pytest.raises(OSError, match="No space left") as caught:
         write_array(FULL, np.arange(rows))
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_the_lock_of_an_index(build, home, monkeypatch):
+    def full(_file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("index.building.lock._taken", full)
+    with pytest.raises(StorageFullError, match="is full") as caught:
+        build()
+    assert str(home.index_folder("things")) in caught.value.message
 
 
 def test_a_database_that_cannot_grow_when_its_log_is_emptied(build, home):
