@@ -39,7 +39,7 @@ from index.store.tables import enrolled_vectors, enrolled_views, sequences, thum
 from index.verify import verify_version
 
 CONNECTIONS = 4
-MOST_ALIVE = 60
+MOST_ALIVE = 40
 """Enrolled views from which on more is deleted than enrolled, so that checks stay short."""
 
 Views = dict[int, int]
@@ -294,6 +294,17 @@ def _present(client: httpx.Client, key: int) -> str | None:
     return None
 
 
+def changes_told(ledger: Ledger, more: int, seconds: float) -> None:
+    """Waits until the clients were told of so many more changes, but no longer than ``seconds``."""
+
+    def told() -> int:
+        return ledger.counts["enrolments acknowledged"] + ledger.counts["deletions acknowledged"]
+
+    end, wanted = time.monotonic() + seconds, told() + more
+    while told() < wanted and time.monotonic() < end:
+        time.sleep(0.002)
+
+
 def killed_compaction(attacked: Attacked, moments: random.Random, counts: Counter[str]) -> None:
     """Begins `index compact` and kills it once it holds the index."""
     lock = attacked.home / "indexes" / "shelf" / ".lock"
@@ -321,7 +332,8 @@ def attack(attacked: Attacked, ledger: Ledger, kills: int, seed: int) -> None:
         ]
         for client in clients:
             client.start()
-        time.sleep(moments.uniform(0.05, 1.0))
+        changes_told(ledger, moments.randrange(12), seconds=5.0)
+        time.sleep(moments.uniform(0.0, 0.1))
         if number % 5 == 4:
             killed_compaction(attacked, moments, ledger.counts)
             time.sleep(moments.uniform(0.0, 0.2))
