@@ -315,7 +315,7 @@ def attack_images(server: Server, seed: int, clients: int = 16) -> dict[str, Any
         one_by_one = {"slowest": told.slowest, "peak_memory_mb": server.memory_mb("VmHWM")}
         told.slowest = (0.0, "")
         crowd = [Attack("in a crowd", one.name, one.data, one.allowed | {429}) for one in large()]
-        with ThreadPoolExecutor(clients) as pool, pulse(server) as beats:
+        with pulse(server) as beats, ThreadPoolExecutor(clients) as pool:
             for _ in range(3):
                 for attack in crowd:
                     for path in ROUTES:
