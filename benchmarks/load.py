@@ -1,6 +1,6 @@
 """How much of the bare encoder's throughput the service gives over HTTP, and p99 when overloaded.
 
-    python benchmarks/load.py [--encoder DIR | --backbone resnet18 --size 224] [--seconds 10]
+    python benchmarks/load.py [--encoder DIR | --backbone resnet50 --size 224] [--seconds 10]
 
 One run builds the sample's index with the encoder (one with random weights where a backbone is
 named), starts `posebank serve` on it, and prints one JSON object with two ratios: answers per
@@ -17,21 +17,16 @@ import argparse
 import json
 import multiprocessing
 import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 from load_generator import Target, closed_loop, open_loop
+from serving import build_sample, serving
 
 CARRIED = 0.8
 """The load the server can carry, as a share of its throughput with clients that wait in turn."""
@@ -79,37 +74,6 @@ def random_encoder(folder: Path, backbone: str, size: int) -> Path:
     return folder
 
 
-@contextmanager
-def serving(home: Path, encoder: Path, sample: Path, cores: set[int]) -> Iterator[str]:
-    """The url of a server of the sample's index, ready, on these cores."""
-    posebank = [sys.executable, "-m"]
-    build = ["index.cli", "build", "load", "--data", sample / "sequences", "--encoder", encoder]
-    subprocess.run([*posebank, *map(str, build), "--home", str(home)], check=True, stdout=2)
-    from service.listen import listen
-
-    with listen("127.0.0.1", 0) as probe:
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [*posebank, "service.cli", "serve", "--home", str(home), "--port", str(port)],
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            assert server.poll() is None, "the server did not start"
-            try:
-                if httpx.get(f"{url}/readyz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        yield url
-    finally:
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
-
-
 def on(cores: set[int]) -> ProcessPoolExecutor:
     """One process that runs on these cores alone."""
     fresh = multiprocessing.get_context("spawn")
@@ -124,12 +88,15 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if arguments.backbone:
         encoder = random_encoder(folder / "encoder", arguments.backbone, arguments.size)
     seconds = arguments.seconds
+    build_sample(folder / "home", arguments.sample, encoder)
     with (
         on(serves) as same_cores,
         on(loads) as load,
-        serving(folder / "home", encoder, arguments.sample, serves) as url,
+        serving(folder / "home", serves) as server,
     ):
-        target = Target.of(url, arguments.route, arguments.sample / "queries" / arguments.image)
+        target = Target.of(
+            server.url, arguments.route, arguments.sample / "queries" / arguments.image
+        )
         load.submit(closed_loop, target, arguments.clients, min(3.0, seconds)).result()  # warm
         crops, answers = [], []
         for _ in range(arguments.rounds):
