@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from index.stopwatch import Stopwatch
+from service.problems import KINDS
 from service.serving import Serving
 from service.version import VERSION
 
@@ -78,6 +79,11 @@ class Metrics:
         self._dropped = self._counter(
             "posebank_dropped", "Work begun and not finished, by why.", "reason"
         )
+        # Told from the start: what appears with its first value has no rate at that moment.
+        for reason in KINDS:
+            self._refusals.labels(reason)
+        for reason in ("gone", "deadline"):
+            self._dropped.labels(reason)
         self._registry.register(_Indexes(serving))
         ProcessCollector(registry=self._registry)
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from index.home import Home
 from index.keys import Keys
 from service.metrics import STAGES, Metrics
-from service.problems import RefusedError
+from service.problems import KINDS, RefusedError
 from service.serving import Serving
 from service.settings import Settings
 from tests.service.conftest import Live, Query, Start, assert_problem
@@ -89,6 +89,16 @@ def test_a_refusal_counts_by_its_kind_and_not_in_the_total(own: Live, query: Que
     assert more["posebank_stage_seconds_count", "decode"] == 1
     assert ("posebank_stage_seconds_count", "total") not in more
     assert ("posebank_stage_seconds_count", "encode") not in more
+
+
+def test_every_refusal_is_told_before_the_first(metrics: Metrics) -> None:
+    """Otherwise Prometheus sees no increase in the first one, and no alert fires."""
+    found = samples(metrics.text().decode())
+    for reason in KINDS:
+        assert found["posebank_refusals_total", reason] == 0
+    assert (
+        found["posebank_dropped_total", "gone"] == found["posebank_dropped_total", "deadline"] == 0
+    )
 
 
 def test_no_label_holds_what_a_client_made_up(own: Live) -> None:
@@ -171,7 +181,7 @@ def test_the_document_names_every_metric_its_type_and_labels(own: Live, query: Q
         for family in families
         if family.samples
     }
-    unseen = {"posebank_dropped_total", "posebank_index_unserved"}
+    unseen = {"posebank_index_unserved"}
     assert found == {name: value for name, value in documented.items() if name not in unseen}
     section = DOCUMENT.split("## Stages")[1].split("\n## ")[0]
     stages = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
