@@ -295,7 +295,7 @@ def test_a_real_training_gets_its_row(gl: None, tmp_path: Path) -> None:
 
     root, out = tmp_path / "data", tmp_path / "out"
     categories = ("chair", "cup")
-    render_objectron(root, categories, 4, seconds=1.0, size=SMALL, test_share=0.5, processes=1)
+    render_objectron(root, categories, 2, seconds=0.5, size=SMALL, test_share=0.5, processes=1)
     command = [os.path.join(os.path.dirname(sys.executable), "posebank"), "evaluate", "table2"]
     command += ["--root", str(root), "--family", "small", "--rows", "nearby,random"]
     command += ["--seeds", "0", "--out", str(out), "--set", "optimise.epochs=1"]
