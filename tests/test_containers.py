@@ -61,6 +61,15 @@ def stages() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def build_of(services: dict[str, Any], name: str) -> dict[str, Any]:
+    """How the image of a service is built, by whichever service builds it."""
+    image = services[name]["image"]
+    (build,) = [
+        one["build"] for one in services.values() if one["image"] == image and "build" in one
+    ]
+    return dict(build)
+
+
 def test_every_part_is_here(services: dict[str, Any]) -> None:
     assert set(services) == set(EVERYTHING)
 
@@ -69,10 +78,12 @@ def test_every_part_is_here(services: dict[str, Any]) -> None:
 def test_ours_are_built_from_this_folder(
     name: str, services: dict[str, Any], stages: dict[str, Any]
 ) -> None:
-    service = services[name]
-    assert (REPOSITORY / service["build"]["context"] / service["build"]["dockerfile"]).exists()
-    assert service["build"]["target"] in stages
-    assert service["pull_policy"] == "build"
+    """Once: an image that several services build is another one for each, and replaces servers."""
+    service, build = services[name], build_of(services, name)
+    assert (REPOSITORY / build["context"] / build["dockerfile"]).exists()
+    assert build["target"] in stages
+    assert "build" in service or "migrate" in service["depends_on"], "nothing builds it first"
+    assert service["pull_policy"] == "never", "asked of a registry, or built at each command"
 
 
 def test_a_build_without_a_target_is_the_one_for_cpu(stages: dict[str, Any]) -> None:
@@ -177,7 +188,7 @@ def test_all_that_is_written_has_a_place(
 ) -> None:
     volumes = [volume.rsplit("}", 1)[-1].split(":") for volume in services[name]["volumes"]]
     mounted = {parts[1]: parts[0] for parts in volumes}
-    home = environment(stages[services[name]["build"]["target"]])["POSEBANK_HOME"]
+    home = environment(stages[build_of(services, name)["target"]])["POSEBANK_HOME"]
     assert mounted[home] in compose["volumes"]
     assert "/tmp" in services[name]["tmpfs"]
 
@@ -186,7 +197,7 @@ def test_all_that_is_written_has_a_place(
 def test_the_image_runs_as_the_user_of_compose(
     name: str, services: dict[str, Any], stages: dict[str, Any]
 ) -> None:
-    stage = stages[services[name]["build"]["target"]]
+    stage = stages[build_of(services, name)["target"]]
     assert last(stage, "USER") == services[name]["user"]
 
 
@@ -195,7 +206,7 @@ def test_image_and_compose_ask_the_same_for_health(
     name: str, services: dict[str, Any], stages: dict[str, Any]
 ) -> None:
     wanted = services[name]["healthcheck"]
-    options, command = last(stages[services[name]["build"]["target"]], "HEALTHCHECK").split(
+    options, command = last(stages[build_of(services, name)["target"]], "HEALTHCHECK").split(
         "CMD", 1
     )
     assert ["CMD", *json.loads(command)] == wanted["test"]
