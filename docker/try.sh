@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the images and runs the stack of compose.yaml where there is no Docker engine: a question,
-# an enrolment that outlives its container, a second server, an index built by `compose run`, a
-# backup put back, a key that closes the door, Prometheus. Then all is taken down. On Debian, as root:
+# an enrolment that outlives its container, a second server that follows the first, an index built by
+# `compose run`, a backup put back, a key that closes the door, Prometheus. Then all is taken down. On
+# Debian, as root:
 #
 #   apt-get install --no-install-recommends debootstrap buildah podman runc iptables netavark \
 #     aardvark-dns uidmap fuse-overlayfs curl && pip install podman-compose
@@ -21,6 +22,7 @@ PYTHON_IMAGE=${PYTHON_IMAGE:-localhost/python:3.11-slim-$SUITE}
 PODMAN_COMPOSE=${PODMAN_COMPOSE:-podman-compose}
 QUERY=${QUERY:-examples/queries/known-chair}
 READY_SECONDS=${READY_SECONDS:-120}
+SECOND_PORT=${SECOND_PORT:-8001}
 export PORT=${PORT:-8000} PROMETHEUS_PORT=${PROMETHEUS_PORT:-9090}
 export POSTGRES_IMAGE=localhost/posebank-try-postgres
 export PROMETHEUS_IMAGE=localhost/posebank-try-prometheus
@@ -102,25 +104,20 @@ enrol() {
     \"dataset\": \"try\", \"instance\": \"$1\", \"category\": \"chair\", \"bbox\": [68.9, 101.4, 401.3, 531.4]}" | json 'it["id"]'
 }
 view=$(enrol chair-a)
-podman kill --signal KILL "$service" >> "$WORK/compose.log"
-podman restart "$database" >> "$WORK/compose.log"
+podman kill --signal KILL "$service" >> "$WORK/compose.log" 2>&1
+podman restart "$database" >> "$WORK/compose.log" 2>&1
 start=$EPOCHREALTIME
-podman start "$service" >> "$WORK/compose.log"
+podman start "$service" >> "$WORK/compose.log" 2>&1
 wait_until_ready
 echo "ready again after $(since "$start")"
 get "/views/$view" | json '"kept: " + it["instance"]'
 
 say "a second server on the same database and volume"
-compose run --detach --no-deps --name "${PROJECT}_second" posebank
+compose run --detach --no-deps --publish "127.0.0.1:$SECOND_PORT:8000" --name "${PROJECT}_second" posebank
 wait_for "$READY_SECONDS" podman healthcheck run "${PROJECT}_second"
-second() { podman exec "${PROJECT}_second" python -c "
-import sys, urllib.request; sys.stdout.write(urllib.request.urlopen('http://127.0.0.1:8000/views/$1').read().decode())"; }
-view=$(enrol chair-b)
-start=$EPOCHREALTIME
-wait_for 5 second "$view"
-echo "has the view enrolled at the first after $(since "$start"), the start of a process included"
-podman stop "${PROJECT}_second" >> "$WORK/compose.log"
-podman rm "${PROJECT}_second" >> "$WORK/compose.log"
+python3 docker/try/followed.py "$SERVICE" "http://127.0.0.1:$SECOND_PORT" "$QUERY.jpg"
+podman stop "${PROJECT}_second" >> "$WORK/compose.log" 2>&1
+podman rm "${PROJECT}_second" >> "$WORK/compose.log" 2>&1
 
 say "compose run --rm index build shelf"
 compose_run --no-deps index build shelf --data /sequences --encoder /encoders/encoder --stride 2
@@ -132,9 +129,15 @@ echo "served $(since "$start") later"
 say "Prometheus"
 compose --profile observability up --detach --no-build --no-deps prometheus
 wait_for 60 curl --silent --fail "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
-wait_for 60 python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
+asked_and_drawn() {
+  ask --output /dev/null
+  status_of /views/unknown
+  python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
+}
+wait_for 90 asked_and_drawn
 python3 docker/try/watched.py "http://127.0.0.1:$PROMETHEUS_PORT"
-podman healthcheck run "$(container prometheus)" > /dev/null && echo "its health check passes"
+podman exec "$(container prometheus)" promtool check ready 2>&1 | grep . ||
+  echo "its health check fails: promtool is older than that of the image in compose.yaml"
 
 say "backup, everything thrown away, restore"
 stack exec -T database pg_dump --username posebank --format custom posebank \
@@ -163,5 +166,5 @@ podman logs "$service" 2>&1 | grep --fixed-strings "$key" && fail "the log tells
 
 say "stop"
 start=$EPOCHREALTIME
-podman stop --time 15 "$service" >> "$WORK/compose.log"
+podman stop --time 15 "$service" >> "$WORK/compose.log" 2>&1
 echo "stopped in $(since "$start") with exit code $(podman inspect --format '{{.State.ExitCode}}' "$service")"

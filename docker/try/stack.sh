@@ -6,8 +6,8 @@ stack() { "$PODMAN_COMPOSE" --project-name "$PROJECT" "$@"; }
 compose() {
   stack "$@" >> "$WORK/compose.log" 2>&1 || { tail -n 20 "$WORK/compose.log" >&2; fail "compose $*"; }
 }
-# Without its warnings, what the command itself prints.
-compose_run() { stack run --rm -T "$@" 2>> "$WORK/compose.log"; }
+# Without its warnings, what the command itself prints. `docker compose run` needs no --profile.
+compose_run() { stack --profile tools run --rm -T "$@" 2>> "$WORK/compose.log"; }
 take_down() {
   stack --profile observability --profile tools down --volumes >> "$WORK/compose.log" 2>&1 || true
 }

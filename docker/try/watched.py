@@ -31,5 +31,5 @@ for panel in panels:
         if not get("query", query=query)["result"]:
             empty.append(panel["title"])
 assert get("query", query="posebank_ready == 1")["result"], "no server is ready"
-print(f"{len(targets)} server scraped, {len(rules)} rules read, {len(panels)} panels asked for")
-print("still without data:", ", ".join(sorted(set(empty))) or "none")
+print(f"{len(targets)} server scraped, {len(rules)} rules read, {len(panels)} panels have data")
+assert not empty, f"without data: {empty}"
