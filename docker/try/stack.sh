@@ -10,6 +10,7 @@ compose() {
 compose_run() { stack --profile tools run --rm -T "$@" 2>> "$WORK/compose.log"; }
 take_down() {
   stack --profile observability --profile tools down --volumes >> "$WORK/compose.log" 2>&1 || true
+  rm -f oom  # where conmon notes that a process met the limit of memory
 }
 
 # `compose up`, in the order that compose.yaml asks for: podman-compose waits for no health, and
