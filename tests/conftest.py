@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 # The workers of a test run share the cores, so neither they nor their children take all of them:
 # OpenMP's threads wait by spinning, and two processes of two such threads on two cores crawl.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A busy machine makes examples slow, not wrong.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

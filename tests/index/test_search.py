@@ -7,7 +7,7 @@ import threading
 import faiss
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.filters import Filters
@@ -71,7 +71,7 @@ def allowed(view, filters: Filters) -> bool:
     return filters.has_box9 is None or (view.box9 is not None) == filters.has_box9
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(filters=FILTERS, k=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
 def test_search_agrees_with_brute_force(world, filters, k, seed):
     gallery, views, vectors = world
@@ -90,7 +90,7 @@ def test_search_agrees_with_brute_force(world, filters, k, seed):
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     grows=st.booleans(),
     rows=st.integers(1, 200),

@@ -97,14 +97,16 @@ def test_cloth_that_tells_the_azimuth_tells_it_no_more(
     photographs: Photographs, tmp_path: Path
 ) -> None:
     """All toys look alike from all sides; only the cloth's brightness goes with the azimuth."""
-    photographs(lambda step: painted(cloth=130 + 7 * step))
+    table = photographs(lambda step: painted(cloth=130 + 7 * step))
+    toys = embed_views(open_encoder("baseline:pixels16"), SHOWN["toy"](table)).vectors["pose"]
+    assert (toys == toys[0]).all()
     cache = str(tmp_path / "cache")
     error = {
         shown: evaluated(tmp_path, shown, cache)["azimuth_error_mean_deg"]
         for shown in ("photograph", "trimmed", "toy", "photograph")
     }
     assert error["photograph"] == error["trimmed"] == 0.0
-    assert error["toy"] == 90.0  # equal embeddings: the first view answers every query
+    assert error["toy"] > 45.0  # equal embeddings: rounding alone says which view answers
 
 
 def evaluated(root: Path, shown: str, cache: str) -> dict[str, Any]:

@@ -8,14 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 
 from training.data.objectron_schema import AnnotationSequence
 from training.data.records import UNIT_BOX
-
-# A busy machine makes examples slow, not wrong.
-settings.register_profile("data", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("data")
 
 WIDTH, HEIGHT = 120, 160
 
