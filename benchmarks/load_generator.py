@@ -51,8 +51,11 @@ class Connections:
         self._target = target
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self) -> int:
-        """The status of one answer, read to its end; 0 where the connection failed."""
+    async def ask(self) -> tuple[int, float]:
+        """The status of one answer, read to its end, and the seconds of its Retry-After, or 0.
+
+        The status is 0 where the connection failed.
+        """
         try:
             target = self._target
             reader, writer = (
@@ -62,19 +65,26 @@ class Connections:
             )
             writer.write(target.wire)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-            await reader.readexactly(length)
+            await reader.readexactly(int(_field(head, b"content-length")))
         except (OSError, asyncio.IncompleteReadError):
-            return 0
+            return 0, 0.0
         if b"connection: close" in head:
             writer.close()
         else:
             self._idle.append((reader, writer))
-        return int(head.split(b" ", 2)[1])
+        return int(head.split(b" ", 2)[1]), float(_field(head, b"retry-after") or 0)
+
+
+def _field(head: bytes, name: bytes) -> bytes:
+    """The value of a field of a head in small letters, empty where it has none."""
+    return head.partition(b"\r\n" + name + b":")[2].split(b"\r\n")[0]
 
 
 def closed_loop(target: Target, clients: int, seconds: float) -> float:
-    """Answers per second to ``clients`` that each ask again once answered."""
+    """Answers per second to ``clients`` that each ask again once answered.
+
+    One that is refused comes back when the server said it should.
+    """
 
     async def run() -> float:
         connections, answered = Connections(target), 0
@@ -83,10 +93,12 @@ def closed_loop(target: Target, clients: int, seconds: float) -> float:
         async def client() -> None:
             nonlocal answered
             while time.perf_counter() - start < seconds:
-                if await connections.ask() == 200:
+                status, wait = await connections.ask()
+                if status == 200:
                     answered += 1
                 else:
-                    await asyncio.sleep(0.1)
+                    left = start + seconds - time.perf_counter()
+                    await asyncio.sleep(max(0.0, min(wait or 0.1, left)))
 
         await asyncio.gather(*(client() for _ in range(clients)))
         return answered / (time.perf_counter() - start)
@@ -103,7 +115,7 @@ def open_loop(target: Target, rate: float, seconds: float) -> dict[str, Any]:
         accepted: list[float] = []
 
         async def ask(due: float) -> None:
-            status = await connections.ask()
+            status, _ = await connections.ask()
             told[status] += 1
             if status == 200:
                 accepted.append(time.perf_counter() - due)
