@@ -180,12 +180,8 @@ class Gallery:
             if len(views) == len(set(found.tolist())):
                 break
         return [
-            [
-                Neighbour(float(value), views[int(row)])
-                for value, row in zip(*ranked, strict=True)
-                if row >= 0
-            ]
-            for ranked in zip(similarity, rows, strict=True)
+            [Neighbour(value, views[row]) for value, row in zip(*ranked, strict=True) if row >= 0]
+            for ranked in zip(similarity.tolist(), rows.tolist(), strict=True)
         ]
 
     def rank(

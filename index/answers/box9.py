@@ -157,16 +157,15 @@ def _fits(neighbours: list[Neighbour], query: PoseQuery) -> FittedBoxes:
 def _fitted(
     neighbours: list[Neighbour], fits: FittedBoxes, camera: Camera
 ) -> tuple[FittedNeighbour, ...]:
+    shown = fits.take(slice(len(neighbours)))
+    boxes = FittedBox.all_seen_by(camera, shown.rotation, shown.translation, shown.scale)
     fitted = []
-    for row, neighbour in enumerate(neighbours):
-        box, reason = None, _lack(neighbour.view)
-        if fits.ok[row]:
-            box = FittedBox.seen_by(
-                camera, fits.rotation[row], fits.translation[row], fits.scale[row]
-            )
-        elif reason is None:
-            reason = REASONS[int(fits.reason[row])]
-        fitted.append(FittedNeighbour(neighbour, box, reason))
+    for row, (neighbour, box) in enumerate(zip(neighbours, boxes, strict=True)):
+        if shown.ok[row]:
+            fitted.append(FittedNeighbour(neighbour, box, None))
+        else:
+            reason = _lack(neighbour.view) or REASONS[int(shown.reason[row])]
+            fitted.append(FittedNeighbour(neighbour, None, reason))
     return tuple(fitted)
 
 

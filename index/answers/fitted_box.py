@@ -24,5 +24,16 @@ class FittedBox:
         cls, camera: Camera, rotation: Array, translation: Array, scale: Array
     ) -> FittedBox:
         """The box as ``camera`` shows it."""
+        (box,) = cls.all_seen_by(camera, rotation[None], translation[None], scale[None])
+        return box
+
+    @classmethod
+    def all_seen_by(
+        cls, camera: Camera, rotation: Array, translation: Array, scale: Array
+    ) -> list[FittedBox]:
+        """N boxes, (N, 3, 3), (N, 3) and (N, 3), as ``camera`` shows them."""
         vertices = box_vertices(rotation, translation, scale)
-        return cls(rotation, translation, scale, vertices, project(camera.matrix, vertices))
+        pixels = project(camera.matrix, vertices)
+        return [
+            cls(*box) for box in zip(rotation, translation, scale, vertices, pixels, strict=True)
+        ]
