@@ -15,9 +15,9 @@ from index.store.database import one_writer, writing
 from index.store.enrolled import add_changes, add_enrolled, enrolled_fingerprints
 from index.store.migrate import migrate
 from index.store.stored_view import StoredView, view_key
-from index.store.versions import current_names, find_version
+from index.store.versions import current_names, find_version, held_views
 from index.store.views import fetch_views, insert_views, sequence_splits
-from training.errors import EnrolmentError, GalleryError, ViewExistsError
+from training.errors import BusyError, EnrolmentError, GalleryError, ViewExistsError
 
 
 def enrol(
@@ -30,7 +30,8 @@ def enrol(
     already, the same in everything but its embeddings and picture, is given back as it is stored,
     so that who lost an answer can repeat the call. Raises ViewExistsError if another view of the
     same dataset, sequence, frame and instance is in the store or comes twice; EnrolmentError if
-    the index cannot take one; GalleryError if the index is unknown or of another encoder.
+    the index cannot take one; BusyError while a file holds the embedding of an erased view of the
+    same identity; GalleryError if the index is unknown or of another encoder.
     """
     if not views:
         return []
@@ -53,6 +54,7 @@ def enrol(
         _refuse_other_splits(connection, [sequence for sequence, _ in rows])
         new = [place for place, key in enumerate(ids) if key not in known]
         if new:
+            _refuse_half_erased(connection, [ids[place] for place in new])
             sequences = {rows[place][0]["id"]: rows[place][0] for place in new}
             insert_views(
                 connection,
@@ -95,6 +97,17 @@ def _refuse_others(
             position,
         )
     return taken
+
+
+def _refuse_half_erased(connection: sa.Connection, ids: list[int]) -> None:
+    """Of views that are not stored: come back now, they would pass for what the old rows hold."""
+    held = held_views(connection, ids)
+    if held:
+        raise BusyError(
+            f"The view {view_key(held[0])} was erased, and a file still holds its embedding.",
+            "Enrol again when that erasure is done: a running server completes it, and so does "
+            "any erasure.",
+        )
 
 
 def _refuse_other_splits(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from index.store.database import upsert
+from index.store.database import chunks, upsert
 from index.store.tables import (
     changes,
     current_versions,
@@ -127,6 +127,15 @@ def row_view_ids(connection: sa.Connection, version_id: int) -> NDArray[np.int64
         .order_by(version_rows.c.row)
     )
     return np.fromiter((row[0] for row in connection.execute(statement)), dtype=np.int64)
+
+
+def held_views(connection: sa.Connection, ids: Sequence[int]) -> list[int]:
+    """Which of these ids a row of any version holds, be it unfinished, ascending."""
+    found: set[int] = set()
+    for part in chunks(ids):
+        statement = sa.select(version_rows.c.view_id).where(version_rows.c.view_id.in_(part))
+        found.update(row[0] for row in connection.execute(statement))
+    return sorted(found)
 
 
 def row_fingerprints(connection: sa.Connection, version_id: int) -> list[str | None]:

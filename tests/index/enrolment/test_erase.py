@@ -233,6 +233,22 @@ def test_a_busy_index_is_told_and_the_holder_finishes(world, monkeypatch):
     assert holding(world, secrets) == set()
 
 
+def test_no_view_comes_back_in_the_place_of_one_that_is_still_in_a_file(world, encoder, new_view):
+    secrets = secrets_of(world, Filters(instance="drill1"))
+    again = new_view(500, instance="drill1", sequence=new_view(11).sequence)
+    with exclusive(world.index_folder("things")):
+        with pytest.raises(BusyError, match="out of every search"):
+            erase_instance(world, "workshop", "drill1", patience_s=0.0)
+        with pytest.raises(BusyError, match="a file still holds its embedding"):
+            enrol(world, "things", encoder.identity, [new_view(501), again])
+        enrol(world, "things", encoder.identity, [new_view(501)])
+    assert len(finish_erasures(world)) == 2
+    (stored,) = enrol(world, "things", encoder.identity, [again])
+    assert holding(world, secrets) == set()
+    (nearest,) = Gallery.open(world, "things").search(again.vectors["pose"], k=1)[0]
+    assert (nearest.view_id, round(nearest.similarity, 5)) == (stored.id, 1.0)
+
+
 def test_a_damaged_version_is_named_and_the_others_are_seen_to(world):
     secrets = secrets_of(world, Filters(instance="drill1"))
     with reading(world) as connection:
