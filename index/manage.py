@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 
 from index.building.lock import exclusive
+from index.building.publish import withdraw
 from index.files import disk_errors
 from index.home import Home
 from index.opening import unknown_index
@@ -69,6 +70,7 @@ def drop(home: Home, name: str, version: str, force: bool = False) -> Dropped:
     if not folder.is_dir():
         raise unknown_index(name, version, [])
     with disk_errors(folder), exclusive(folder):
+        withdraw(home, name)  # what a killed build began holds nothing back
         with writing(home) as connection:
             one_writer(connection)
             record = find_version(connection, name, version)

@@ -12,7 +12,7 @@ from index.build import build_index
 from index.building import publish as publishing
 from index.enrolment import finish_erasures
 from index.home import Home
-from index.manage import versions
+from index.manage import drop, versions
 from index.search import Gallery
 from index.store.database import reading, writing
 from index.store.tables import index_versions, sequences, thumbnails, version_rows, views
@@ -120,3 +120,17 @@ def test_what_a_killed_build_published_is_not_seen_and_goes(home, painted, encod
     assert finish_erasures(home) == ()  # as a server does when it starts
     assert set(counts(home).values()) == {0}
     assert list(home.index_folder("things").glob("[0-9a-f]" * 12)) == []
+
+
+def test_what_a_killed_build_published_keeps_nothing_of_a_dropped_index(
+    home, paint_at, rewrite, encoder, child, tmp_path
+):
+    lines = paint_at(tmp_path / "things")
+    rewrite(tmp_path / "things", lines[:10])
+    built = build_index(home, "things", [(tmp_path / "things", "manifest")], encoder)
+    rewrite(tmp_path / "things", lines)
+    with child(home, tmp_path / "things", "in-the-second-transaction") as killed:
+        assert killed.wait(60) == -signal.SIGKILL
+    assert counts(home)["index_versions"] == 2
+    assert drop(home, "things", built.version, force=True).views == 10
+    assert set(counts(home).values()) == {0}
