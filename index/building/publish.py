@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from index.building.assemble import shard_rows
+from index.building.lock import exclusive
 from index.building.plan import Plan
 from index.home import Home
 from index.manifest import Manifest
@@ -20,19 +21,21 @@ from index.store.versions import (
     unfinished_versions,
 )
 from index.store.views import add_new_views, store_views
-from training.errors import GalleryError
+from training.errors import BusyError, GalleryError
 
 
 def publish(home: Home, plan: Plan, work: Path, manifest: Manifest, since: int) -> None:
     """Write all rows and make the version current: everything or nothing, any number of times.
 
     The rows of each shard are a transaction of their own, so that who enrols or deletes meanwhile
-    waits for one shard and not for all; no query shows the version or its new views before the
-    last transaction, which also replaces what is stored otherwise. Views that were erased after
-    the change ``since``, when the build began, do not come back: the version holds their rows until
-    ``index.enrolment.erase`` takes these out. Killed in between, what was written is found by the
-    same build again, or withdrawn by the next. Raises GalleryError, BrokenShardError.
+    waits for one shard and not for all. No search, list or count shows the version or its new views
+    before the last transaction, which also replaces what is stored otherwise. Views that were
+    erased after the change ``since``, when the build began, do not come back: the version holds
+    their rows until ``index.enrolment.erase`` takes these out. Killed in between, what was written
+    is found by the same build again, or withdrawn by the next of any index. Raises GalleryError,
+    BrokenShardError.
     """
+    _withdraw_killed(home, manifest.name)
     try:
         differing = _write_new(home, plan, work, manifest, since)
         with writing(home) as connection:
@@ -47,6 +50,15 @@ def publish(home: Home, plan: Plan, work: Path, manifest: Manifest, since: int) 
         with suppress(GalleryError):  # a disk may be too full to delete; a later sweep does it
             withdraw(home, manifest.name)
         raise
+
+
+def _withdraw_killed(home: Home, name: str) -> None:
+    """Take out what killed builds of other indexes wrote: they would own it, and not be there."""
+    with reading(home) as connection:
+        others = {record.name for record in unfinished_versions(connection)} - {name}
+    for other in sorted(others):
+        with suppress(BusyError), exclusive(home.index_folder(other), 0.0):
+            withdraw(home, other)
 
 
 def _write_new(home: Home, plan: Plan, work: Path, manifest: Manifest, since: int) -> list[int]:

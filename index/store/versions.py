@@ -100,11 +100,11 @@ def add_version(connection: sa.Connection, name: str, version: str, manifest: st
     return key
 
 
-def unfinished_versions(connection: sa.Connection, name: str) -> list[VersionRecord]:
-    """The versions of an index that were begun and not finished."""
-    statement = sa.select(index_versions, sa.null()).where(
-        index_versions.c.name == name, index_versions.c.manifest == UNFINISHED
-    )
+def unfinished_versions(connection: sa.Connection, name: str | None = None) -> list[VersionRecord]:
+    """The versions, of one index or of all, that were begun and not finished."""
+    statement = sa.select(index_versions, sa.null()).where(index_versions.c.manifest == UNFINISHED)
+    if name is not None:
+        statement = statement.where(index_versions.c.name == name)
     return [VersionRecord(*row) for row in connection.execute(statement)]
 
 

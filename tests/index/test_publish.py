@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from index.build import build_index
 from index.building import publish as publishing
+from index.building.lock import exclusive
 from index.enrolment import finish_erasures
 from index.home import Home
 from index.manage import drop, versions
@@ -134,3 +135,26 @@ def test_what_a_killed_build_published_keeps_nothing_of_a_dropped_index(
     assert counts(home)["index_versions"] == 2
     assert drop(home, "things", built.version, force=True).views == 10
     assert set(counts(home).values()) == {0}
+
+
+def test_what_a_killed_build_published_stands_in_no_other_index_way(
+    home, paint_at, rewrite, encoder, monkeypatch, tmp_path
+):
+    lines = paint_at(tmp_path / "things")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "make_current", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_index(home, "killed", [(tmp_path / "things", "manifest")], encoder)
+    assert counts(home)["views"] == 30
+    rewrite(tmp_path / "things", [one | {"category": "hat"} for one in lines[:10]])
+    with (
+        exclusive(home.index_folder("killed")),  # as if it ran
+        pytest.raises(GalleryError, match="differs from the one that index 'killed' holds"),
+    ):
+        build_index(home, "second", [(tmp_path / "things", "manifest")], encoder)
+    build_index(home, "second", [(tmp_path / "things", "manifest")], encoder)
+    assert (counts(home)["views"], counts(home)["index_versions"]) == (10, 1)
