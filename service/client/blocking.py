@@ -147,7 +147,7 @@ class Client:
             except httpx.TransportError as error:
                 wait = attempts.wait_after_error(error)
             except ProblemError as refusal:
-                return call.after_refusal(refusal, attempts.repeated)
+                return call.after_refusal(refusal, attempts.may_be_done)
             else:
                 if wait is None:
                     return call.answer(response)

@@ -60,11 +60,14 @@ class Call(Generic[T]):
     read: Callable[[bytes], T]
     content: Mapping[str, Any] = field(default_factory=dict)
     gone: T | None = None
-    """The answer where a repeated call finds nothing any more: the first attempt did it."""
+    """The answer where a repeated call finds nothing any more: an attempt before did it."""
 
-    def after_refusal(self, refusal: ProblemError, repeated: bool) -> T:
-        """What a final refusal means. Raises it where it is one."""
-        if self.gone is None or not repeated or refusal.problem.type not in GONE:
+    def after_refusal(self, refusal: ProblemError, may_be_done: bool) -> T:
+        """What a final refusal means, after attempts of which one may have been carried out.
+
+        Raises it where it is one.
+        """
+        if self.gone is None or not may_be_done or refusal.problem.type not in GONE:
             raise refusal
         return self.gone
 

@@ -19,6 +19,7 @@ from service.client.errors import ProblemError, UnreachableError
 RETRIED_STATUS = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 # A read or write that took too long is not among them: that time was the caller's to give.
 RETRIED_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+UNSENT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout)
 FIRST_WAIT = 0.25
 """Seconds before the second attempt where the server names none; doubled after each."""
 SPREAD = 1.25
@@ -47,11 +48,12 @@ class Attempts:
         self._bounds = bounds
         self._made = 0
         self._began = monotonic()
+        self._may_be_done = False
 
     @property
-    def repeated(self) -> bool:
-        """Whether more than one has been made."""
-        return self._made > 1
+    def may_be_done(self) -> bool:
+        """Whether one that was repeated may have been carried out, wholly or in part."""
+        return self._may_be_done
 
     def wait_after_answer(self, answer: httpx.Response) -> float | None:
         """Seconds until the next attempt, or None where the answer is a success.
@@ -64,6 +66,7 @@ class Attempts:
         if answer.status_code in RETRIED_STATUS:
             wait = self._wait(retry_after(answer.headers.get("retry-after")))
             if self._may_wait(wait):
+                self._may_be_done |= answer.status_code != httpx.codes.TOO_MANY_REQUESTS
                 return wait
         raise ProblemError.of(answer)
 
@@ -72,6 +75,7 @@ class Attempts:
         self._made += 1
         wait = self._wait(None)
         if isinstance(error, RETRIED_ERRORS) and self._may_wait(wait):
+            self._may_be_done |= not isinstance(error, UNSENT_ERRORS)
             return wait
         url = error.request.url
         raise UnreachableError(

@@ -259,6 +259,9 @@ def test_what_was_never_there_is_not_deleted(asked: Callable[..., Client]) -> No
         asked(Scripted(unknown("view"))).delete_view("0" * 16)
     with pytest.raises(ProblemError, match="none"):
         asked(Scripted(httpx.ReadError, unknown("view"))).view("0" * 16)
+    for first in (httpx.Response(429), httpx.ConnectError, httpx.ConnectTimeout):
+        with pytest.raises(ProblemError, match="none"):
+            asked(Scripted(first, unknown("view"))).delete_view("0" * 16)
 
 
 def test_pages_are_followed_to_the_last(asked: Callable[..., Client]) -> None:
