@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from index.building.assemble import shard_rows
 from index.building.lock import exclusive
 from index.building.plan import Plan
@@ -17,6 +19,7 @@ from index.store.versions import (
     add_version,
     begin_version,
     delete_version,
+    half_erased_ids,
     make_current,
     unfinished_versions,
 )
@@ -30,17 +33,17 @@ def publish(home: Home, plan: Plan, work: Path, manifest: Manifest, since: int) 
     The rows of each shard are a transaction of their own, so that who enrols or deletes meanwhile
     waits for one shard and not for all. No search, list or count shows the version or its new views
     before the last transaction, which also replaces what is stored otherwise. Views that were
-    erased after the change ``since``, when the build began, do not come back: the version holds
-    their rows until ``index.enrolment.erase`` takes these out. Killed in between, what was written
-    is found by the same build again, or withdrawn by the next of any index. Raises GalleryError,
-    BrokenShardError.
+    erased after the change ``since``, when the build began, or whose erasure is not complete, do
+    not come back: the version holds their rows until ``index.enrolment.erase`` takes these out.
+    Killed in between, what was written is found by the same build again, or withdrawn by the next
+    of any index. Raises GalleryError, BrokenShardError.
     """
     _withdraw_killed(home, manifest.name)
     try:
         differing = _write_new(home, plan, work, manifest, since)
         with writing(home) as connection:
             one_writer(connection)
-            erased = erased_ids(connection, since)
+            erased = _erased(connection, since)
             for number in differing:
                 kept = shard_rows(plan, work, number).without(erased)
                 store_views(connection, manifest.name, kept.sequences, kept.views, kept.jpegs)
@@ -71,11 +74,16 @@ def _write_new(home: Home, plan: Plan, work: Path, manifest: Manifest, since: in
             one_writer(connection)
             version_id = begin_version(connection, manifest.name, manifest.version)
             add_rows(connection, version_id, first, (row["id"] for row in rows.views))
-            kept = rows.without(erased_ids(connection, since))
+            kept = rows.without(_erased(connection, since))
             if add_new_views(connection, manifest.name, kept.sequences, kept.views, kept.jpegs):
                 differing.append(number)
         first += len(rows.views)
     return differing
+
+
+def _erased(connection: sa.Connection, since: int) -> set[int]:
+    """The views that do not come back. Half erased ones would pass for what old rows hold."""
+    return erased_ids(connection, since) | half_erased_ids(connection)
 
 
 def withdraw(home: Home, name: str) -> None:

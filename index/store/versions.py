@@ -197,14 +197,26 @@ def forget_version(connection: sa.Connection, version_id: int) -> None:
     connection.execute(sa.delete(index_versions).where(index_versions.c.id == version_id))
 
 
+_HOLE = sa.and_(
+    version_rows.c.view_id.in_(sa.select(changes.c.view_id).where(changes.c.erased)),
+    ~sa.select(views.c.id).where(views.c.id == version_rows.c.view_id).exists(),
+)
+"""Of a row of a version: its view was erased."""
+
+
 def incomplete_versions(connection: sa.Connection, name: str | None = None) -> list[VersionRecord]:
     """The versions, of one index or of all, that hold rows of erased views; oldest first."""
-    erased = sa.select(changes.c.view_id).where(changes.c.erased)
-    there = sa.select(views.c.id).where(views.c.id == version_rows.c.view_id)
-    holes = (
-        sa.select(version_rows.c.version_id)
-        .where(version_rows.c.view_id.in_(erased), ~there.exists())
+    statement = sa.select(version_rows.c.version_id).where(_HOLE).distinct()
+    wanted = {row[0] for row in connection.execute(statement)}
+    return [record for record in list_versions(connection, name) if record.id in wanted]
+
+
+def half_erased_ids(connection: sa.Connection) -> set[int]:
+    """The erased views of which a finished version still holds rows."""
+    statement = (
+        sa.select(version_rows.c.view_id)
+        .join(index_versions, index_versions.c.id == version_rows.c.version_id)
+        .where(_HOLE, index_versions.c.manifest != UNFINISHED)
         .distinct()
     )
-    wanted = {row[0] for row in connection.execute(holes)}
-    return [record for record in list_versions(connection, name) if record.id in wanted]
+    return {row[0] for row in connection.execute(statement)}

@@ -221,6 +221,20 @@ def test_erased_while_an_index_is_built_does_not_come_back(home, painted, encode
     assert Gallery.open(home, "things").size == 20
 
 
+@pytest.mark.parametrize("built", ["things", "other"])
+def test_a_build_brings_back_nothing_that_is_half_erased(home, build, built):
+    """The old rows would be taken for theirs, and stay."""
+    build()
+    secrets = secrets_of(home, Filters(instance="thing0"))
+    with exclusive(home.index_folder("things")), pytest.raises(BusyError):
+        erase_instance(home, "things", "thing0", patience_s=0.0)
+    assert build(built, split="test").manifest.derived.erased == 5
+    finish_erasures(home)
+    assert holding(home, secrets) == set()
+    assert Gallery.open(home, built).size == 10
+    assert build(built).manifest.counts.views == 30  # now they do
+
+
 def test_a_busy_index_is_told_and_the_holder_finishes(world, monkeypatch):
     monkeypatch.setattr("index.enrolment.erase.PATIENCE_S", 0.05)
     secrets = secrets_of(world, Filters(instance="drill1"))
