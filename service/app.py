@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from index.enrolment import Rewritten
 from service.desk import Desk
 from service.key_ring import KeyRing
 from service.maps import Maps
 from service.metrics import Metrics
 from service.middleware import FORM_OVERHEAD_BYTES, BodyLimit, RequestFrame
 from service.openapi import install_openapi
-from service.problems import install_problem_handlers
+from service.problems import RefusedError, install_problem_handlers
 from service.request_log import RequestLog
 from service.routes import (
     enrolment,
@@ -33,12 +35,14 @@ from service.serving import Serving
 from service.settings import Settings
 from service.version import VERSION
 from service.writer import Writer
-from training.errors import PosebankError
 
 log = logging.getLogger("posebank")
 
 ERASURE_RETRY_SECONDS = 5.0
-"""Between tries to complete a deletion that could not be finished."""
+"""Between tries to complete a deletion that could not be finished, at least."""
+
+WAIT_PER_SECOND_TRIED = 10.0
+"""A damaged version is copied up to its damage again and again, in a tenth of the time at most."""
 
 DESCRIPTION = (
     "Ask one crop of an image: which annotated views look like it, what 9-DoF box follows from "
@@ -122,20 +126,34 @@ async def _follow(app: FastAPI) -> None:
 async def _finish_erasures(app: FastAPI) -> None:
     """Completes what a killed server or a full disk left of a deletion, until it is done."""
     writer: Writer = app.state.writer
+    tried = 0.0
+    told = ""
+
+    def finish() -> tuple[Rewritten, ...]:
+        nonlocal tried
+        began = time.monotonic()
+        try:
+            return app.state.serving.finish_erasures()
+        finally:
+            tried = time.monotonic() - began
+
     while True:
         writer.failed.clear()
         try:
-            rewritten = await writer.run(app.state.serving.finish_erasures)
-        except PosebankError as error:
-            log.debug("erasures wait: %s", error.message)
+            rewritten = await writer.run(finish)
+        except RefusedError as error:
+            if error.slug in ("not-written", "storage-full") and error.message != told:
+                log.warning("an erasure waits: %s %s", error.message, error.remedy)
+                told = error.message
         except Exception:
             log.exception("finishing erasures failed")
         else:
+            told = ""
             for one in rewritten:
                 log.info("finished erasing from %s: %s became %s", one.name, one.old, one.new)
             await writer.failed.wait()
             continue
-        await asyncio.sleep(ERASURE_RETRY_SECONDS)
+        await asyncio.sleep(max(ERASURE_RETRY_SECONDS, WAIT_PER_SECOND_TRIED * tried))
 
 
 def _status(app: FastAPI) -> str:
