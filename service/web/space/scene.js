@@ -89,7 +89,7 @@ export function scene({ camera, size, plane, box, style, symmetry = null, others
     square, assumed: !plane,
     viewpoint: {
       focus, eye: [0, 0, 0], up: floor.normal,
-      all: [[0, 0, 0], ...vertices(box), ...AXES.map((_, i) => axisEnd(box, i))],
+      all: [...view.flatMap((item) => item.points), ...vertices(box), ...AXES.map((_, i) => axisEnd(box, i))],
     },
   };
 }

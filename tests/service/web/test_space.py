@@ -23,7 +23,9 @@ SCENE = """async ([answer, extra, from]) => {
   const orbit = new Orbit(made.viewpoint);
   orbit.look(from, [500, 300]);
   return { items: made.items, seen: consensus.hypothesis.vertices_m.map(orbit.viewer()),
-           camera: orbit.viewer()([0, 0, 0]), square: made.square };
+           camera: orbit.viewer()([0, 0, 0]), square: made.square,
+           frustum: made.items.filter(({ style }) => style === "camera")
+             .flatMap(({ points }) => points.map(orbit.viewer())) };
 }"""
 
 
@@ -75,8 +77,8 @@ def test_from_the_camera_it_looks_as_in_the_image(page: Any) -> None:
 
 
 def test_an_overview_holds_the_box_and_the_camera(page: Any) -> None:
-    told = scene(page, answered(page), "overview")
-    seen = np.array([*told["seen"], told["camera"]])
+    told = scene(page, answered(page), "overview", size=[1500, 2000])  # sees far to its sides
+    seen = np.array([*told["seen"], told["camera"], *told["frustum"]])
     assert (seen[:, 2] > 0).all()
     pixels = seen[:, :2] / seen[:, 2:] * (300 / 2 / 0.7)
     assert (np.abs(pixels) <= [250, 150]).all()
