@@ -28,7 +28,7 @@ export async function refreshIndexes() {
   } catch (error) {
     served = [];
     refused = error.problem?.status;
-    text = { 401: key() ? "The key is not known" : "A key is needed", 403: "Not allowed to look" }[refused] ?? error.message;
+    text = { 401: key() ? "The key is not known" : "A key is needed", 403: "Not allowed to look" }[refused] ?? error.problem?.title ?? error.message;
   }
   status.textContent = text;
   status.classList.toggle("bad", served.length === 0);

@@ -7,12 +7,12 @@ import { forgetGallery, showGallery, wireGallery } from "./gallery/gallery.js";
 import { showView, wireView } from "./gallery/view.js";
 import { wireImage } from "./image/image.js";
 import { offerSamples } from "./image/samples.js";
-import { refreshIndexes, watchIndexes } from "./indexes.js";
+import { onIndexes, refreshIndexes, watchIndexes } from "./indexes.js";
 import { onKey, wireKey } from "./key.js";
 import { forgetMap, showMap, wireMap } from "./map/map.js";
 import { onRoute, route } from "./routes.js";
 
-const SCREENS = { ask: drawAnswer, gallery: showGallery, enrol: showEnrolled, map: showMap };
+const SCREENS = { ask: drawAnswer, gallery: showGallery, enrol: () => showEnrolled(), map: showMap };
 const $ = (id) => document.getElementById(id);
 
 function showScreen(name, { view, ...params }) {
@@ -62,6 +62,15 @@ $("skip").addEventListener("click", (event) => {
 });
 await watchIndexes();
 onRoute(showScreen);
+// A server that was away is there again: what could not be shown is asked for once more.
+let away = false;
+onIndexes((served) => {
+  const back = away && served.length > 0;
+  away = served.length === 0;
+  if (!back) return;
+  askServer();
+  showScreen(route().name, route().params);
+});
 onKey(async () => {
   forget();
   await refreshIndexes();

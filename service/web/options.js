@@ -6,6 +6,12 @@ export function fillSelect(select, values, first) {
   if (values.includes(kept)) select.value = kept;
 }
 
+// What an address names is asked for even where it is not offered, so that the server says so.
+export function choose(select, value) {
+  select.value = value;
+  if (select.value !== value) select.append(new Option(value, value, true, true));
+}
+
 export function fillIndexes(select, served) {
   fillSelect(select, served.map((index) => index.name), null);
   if (!served.some((index) => index.name === select.value)) {

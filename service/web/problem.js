@@ -8,6 +8,13 @@ const REMEDY = "Choose a JPEG, PNG or WebP image.";
 // For a person at the page, who sends no headers.
 const LOCKED = { title: "This server asks for a key", remedy: "Enter one; whoever runs the server makes keys." };
 
+// Shows the refusal at the head of `place`, in sight: what was pressed may be far above it.
+export function tellProblem(place, error) {
+  const card = problemCard(error);
+  place.prepend(card);
+  card.scrollIntoView({ block: "nearest" });
+}
+
 export function problemCard(error) {
   const told = error instanceof Refused
     ? error.problem

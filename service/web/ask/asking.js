@@ -5,7 +5,7 @@ import { crop, cropUnfinished, image, onCrop, onImage, stage } from "../image/im
 import { named, onIndexes } from "../indexes.js";
 import { key, onKey } from "../key.js";
 import { fillFilters, fillIndexes } from "../options.js";
-import { problemCard } from "../problem.js";
+import { tellProblem } from "../problem.js";
 import { curlCommand, wireCopy } from "./curl.js";
 import { cuboid, orbit } from "./cuboid.js";
 import { readRequest, unfinished, writeRequest } from "./form.js";
@@ -83,7 +83,8 @@ function fail(error) {
   dropQuestion();
   shown = null;
   drawAnswer();
-  $("results").replaceChildren(problemCard(error));
+  $("results").replaceChildren();
+  tellProblem($("results"), error);
 }
 
 export function wireAsking() {
@@ -98,7 +99,10 @@ export function wireAsking() {
     if (request) submit();
   });
   onCrop(showCurl);
-  onKey(showCurl);
+  onKey(() => {
+    $("results").querySelector(".locked")?.remove();
+    showCurl();
+  });
   onIndexes((served) => {
     fillIndexes(form.elements.index, served);
     fillFilters(form, named(form.elements.index.value));

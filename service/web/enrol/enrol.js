@@ -6,9 +6,10 @@ import { number } from "../fields.js";
 import { forgetGallery } from "../gallery/gallery.js";
 import { crop, cropUnfinished, image, onImage, setCrop, stage } from "../image/image.js";
 import { onIndexes, refreshIndexes } from "../indexes.js";
+import { onKey } from "../key.js";
 import { fillIndexes } from "../options.js";
 import { thumbnail } from "../pictures.js";
-import { problemCard } from "../problem.js";
+import { tellProblem } from "../problem.js";
 import { address } from "../routes.js";
 
 const NEEDED = ["instance", "category", "dataset"];
@@ -53,7 +54,7 @@ const markOf = ([x0, y0, x1, y1], name) =>
 
 function refuse(error) {
   $("enrolled").querySelector(".problem")?.remove();
-  $("enrolled").prepend(problemCard(error));
+  tellProblem($("enrolled"), error);
 }
 
 async function submit() {
@@ -75,7 +76,7 @@ async function submit() {
     if (image() === from) {
       marks.push(markOf(view.bbox, view.instance));
       setCrop(null);
-      showEnrolled();
+      showEnrolled(`${view.instance} is enrolled. Draw the next box: without one, the whole image is taken.`);
     }
     forgetGallery();
     await refreshIndexes();
@@ -87,9 +88,10 @@ async function submit() {
   }
 }
 
-export function showEnrolled() {
+// `said`: what was just done, under the image.
+export function showEnrolled(said = "") {
   stage.setBoxes(marks);
-  $("caption").textContent = "";
+  $("caption").textContent = said;
 }
 
 export function wireEnrolment() {
@@ -97,6 +99,7 @@ export function wireEnrolment() {
     marks = [];
     $("enrol-submit").disabled = !image();
   });
+  onKey(() => $("enrolled").querySelector(".locked")?.remove());
   onIndexes((served) => {
     fillIndexes(form.elements.index, served);
     const known = (values) => [...new Set(served.flatMap(values))].map((text) => new Option(text));

@@ -3,7 +3,7 @@
 import { get, withQuery } from "../api.js";
 import { h } from "../elements.js";
 import { named, onIndexes } from "../indexes.js";
-import { fillFilters, fillIndexes } from "../options.js";
+import { choose, fillFilters, fillIndexes } from "../options.js";
 import { count } from "../parts.js";
 import { thumbnail } from "../pictures.js";
 import { problemCard } from "../problem.js";
@@ -21,15 +21,10 @@ let news = ""; // what was done to the gallery, said above the views
 const filters = () => Object.fromEntries(FILTERS.map((name) => [name, form.elements[name].value.trim()]));
 
 function writeFilters(params) {
-  if (params.index) form.elements.index.value = params.index;
+  if (params.index) choose(form.elements.index, params.index);
   fillFilters(form, named(form.elements.index.value));
   for (const name of FILTERS.slice(1)) {
-    const field = form.elements[name];
-    field.value = params[name] ?? "";
-    // What an address names and no index offers is asked for all the same.
-    if (params[name] && field.value !== params[name]) {
-      field.append(new Option(params[name], params[name], true, true));
-    }
+    choose(form.elements[name], params[name] ?? "");
   }
 }
 
@@ -75,6 +70,7 @@ async function load(after = "") {
     if (after && !next) tiles[0]?.firstChild.focus(); // the button that had the focus is gone
   } catch (error) {
     if (mine !== loading) return;
+    wanted = null;
     $("gallery-said").textContent = "";
     $("gallery-problem").replaceChildren(problemCard(error));
   }
@@ -103,7 +99,10 @@ export function wireGallery() {
     fillIndexes(form.elements.index, served);
     if (route().name === "gallery") writeFilters({ ...params, index: form.elements.index.value });
   });
-  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (wanted === null) showGallery(filters()); // it failed: once more
+  });
   form.addEventListener("change", ({ target }) =>
     go("gallery", target.name === "index" ? { index: target.value } : filters()));
   $("gallery-clear").addEventListener("click", () => go("gallery", { index: form.elements.index.value }));

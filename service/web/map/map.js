@@ -3,7 +3,7 @@
 import { get, withQuery } from "../api.js";
 import { h } from "../elements.js";
 import { named, onIndexes } from "../indexes.js";
-import { fillIndexes, fillSelect } from "../options.js";
+import { choose, fillIndexes, fillSelect } from "../options.js";
 import { percent } from "../parts.js";
 import { problemCard } from "../problem.js";
 import { go, route } from "../routes.js";
@@ -21,7 +21,7 @@ let figure = null;
 const headsOf = (index) => Object.keys(index?.heads ?? {}).sort((a, b) => (b === "pose") - (a === "pose"));
 
 function writeChoices(params) {
-  if (params.index) form.elements.index.value = params.index;
+  if (params.index) choose(form.elements.index, params.index);
   fillSelect(form.elements.head, headsOf(named(form.elements.index.value)), null);
   if (params.head) form.elements.head.value = params.head;
   if (params.colour) form.elements.colour.value = params.colour;

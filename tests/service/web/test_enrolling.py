@@ -38,6 +38,7 @@ def test_drawn_named_and_found(curator: Any, changing: Live) -> None:
     assert (stored["instance"], stored["category"], stored["dataset"]) == ("mine-1", "cup", "desk")
     assert curator.locator("rect.enrolled").count() == 1
     assert curator.locator("rect.crop").count() == 0  # ready for the next one
+    assert curator.inner_text("#caption").startswith("mine-1 is enrolled. Draw the next box")
     shoot(curator, "enrolled")
 
     screen(curator, "ask")
@@ -58,8 +59,12 @@ def test_what_is_missing_is_said(curator: Any, query: Query) -> None:
     screen(curator, "enrol")
     assert curator.is_disabled("#enrol-submit")  # no image yet
     upload(curator, query)
+    curator.set_viewport_size({"width": 1280, "height": 600})
     curator.click("#enrol-submit")
-    assert "instance is missing" in curator.inner_text("#enrolled [data-testid=problem]")
+    problem = curator.locator("#enrolled [data-testid=problem]")
+    assert "instance is missing" in problem.inner_text()
+    place = problem.bounding_box()
+    assert place["y"] + place["height"] <= 601  # in sight
     assert curator.evaluate("document.activeElement.name") == "instance"
     name_it(curator, "half")
     curator.fill("input[name=x0]", "10")

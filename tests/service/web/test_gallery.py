@@ -43,6 +43,41 @@ def test_page_by_page(curator: Any, changing: Live) -> None:
     assert shown(curator) == [view["id"] for view in told]
 
 
+def away(route: Any) -> None:
+    told = {"title": "Away", "detail": "It is away.", "remedy": "Wait.", "status": 404}
+    route.fulfill(status=404, json=told)
+
+
+def test_what_failed_is_asked_for_once_more(curator: Any) -> None:
+    curator.clock.install()
+    curator.reload()
+    curator.wait_for_selector("[data-testid=sample], #status:has-text('views')")
+    curator.route("**/indexes", away)
+    curator.route("**/views?*", away)
+    screen(curator, "gallery")
+    curator.wait_for_selector("#gallery-problem [data-testid=problem]")
+    curator.clock.run_for(15_000)
+    until(curator, "document.getElementById('status').textContent.includes('Away')")
+    curator.unroute("**/views?*")
+    curator.click("#gallery-filters button:has-text('Show')")
+    listed(curator, 48)
+    curator.route("**/map?*", away)
+    screen(curator, "map")
+    curator.wait_for_selector("#map-problem [data-testid=problem]")
+    curator.unroute("**/map?*")
+    curator.unroute("**/indexes")
+    curator.clock.run_for(15_000)
+    curator.wait_for_selector("[data-testid=map]")
+    assert curator.locator("[data-testid=problem]").count() == 0
+
+
+def test_an_index_that_is_not_served_is_not_another(curator: Any) -> None:
+    curator.goto(f"{curator.url.split('#')[0]}#/gallery?index=gone")
+    curator.wait_for_selector("#gallery-problem [data-testid=problem]")
+    assert "gone" in curator.inner_text("#gallery-problem")
+    assert shown(curator) == []
+
+
 def test_filters_are_in_the_address(curator: Any) -> None:
     screen(curator, "gallery")
     curator.select_option("#gallery-filters [name=category]", "cup")
