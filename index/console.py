@@ -14,7 +14,7 @@ from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 HomeFolder = Annotated[
-    Path | None, typer.Option("--home", help="Folder of the indexes [env: POSEBANK_HOME].")
+    Path | None, typer.Option("--home", help="Folder of the indexes (POSEBANK_HOME).")
 ]
 
 

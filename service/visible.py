@@ -27,7 +27,9 @@ def pick(serving: Serving, name: str | None, caller: Caller) -> ServedIndex:
     raise RefusedError(
         "unknown-index",
         f"Index {name!r} is not served." if name else "The default index has nothing for this key.",
-        f"Served: {', '.join(sorted(there)) or 'none with a dataset of this key'}.",
+        f"Served: {', '.join(sorted(there))}."
+        if there
+        else "No served index has a dataset of this key: ask for a key to one that has.",
     )
 
 

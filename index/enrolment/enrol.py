@@ -93,7 +93,7 @@ def _refuse_others(
             continue
         raise ViewExistsError(
             f"The view {view_key(key)} of this dataset, sequence, frame and instance is {where}.",
-            "Give the frame its own number, or erase the view first.",
+            "Give the frame its own number, or delete the view first.",
             position,
         )
     return taken
