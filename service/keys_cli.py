@@ -96,11 +96,14 @@ def revoke(
     """Let a key open nothing any more."""
     from index.console import print_json
 
-    record = _keys(home).revoke(id, forget)
+    keys = _keys(home)
+    record = keys.revoke(id, forget)
     if as_json:
         print_json(_plain(record))
-    else:
-        typer.echo(f"The key {record.id} of {record.name} opens nothing any more.")
+        return
+    typer.echo(f"The key {record.id} of {record.name} opens nothing any more.")
+    if not keys.all():
+        typer.echo("It was the last one: a server on 127.0.0.1 asks for no key from now on.")
 
 
 def _keys(home: Path | None) -> Keys:

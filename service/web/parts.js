@@ -2,6 +2,9 @@
 
 import { h, s } from "./elements.js";
 
+// A cosine, which is no probability.
+export const similarity = (value) => `similarity ${value.toFixed(2)}`;
+
 export const percent = (value, digits = 1) => `${(100 * value).toFixed(digits)} %`;
 export const milliseconds = (timings) =>
   Object.entries(timings).map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`).join(" · ");

@@ -348,6 +348,9 @@ def test_the_commands(tmp_path: Path) -> None:
     assert wrong.returncode == 2
     assert "There is no scope 'root'" in wrong.stderr
     assert run("keys", "revoke", "nope", home=tmp_path).returncode == 2
+    assert "last" not in run("keys", "revoke", first["id"], "--forget", home=tmp_path).stdout
+    told = run("keys", "revoke", second["id"], "--forget", home=tmp_path).stdout
+    assert "the last one: a server on 127.0.0.1 asks for no key" in told
 
 
 def test_others_reach_no_server_without_a_key(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // The pose answer: what the neighbours say together, how sure that is, and each of them alone.
 
 import { h } from "../elements.js";
-import { bar, boxFacts, milliseconds, notes, percent } from "../parts.js";
+import { bar, boxFacts, milliseconds, notes, percent, similarity } from "../parts.js";
 import { thumbnail } from "../pictures.js";
 import { SpaceFigure } from "../space/figure.js";
 import { scene } from "../space/scene.js";
@@ -99,7 +99,7 @@ export function poseCard(answer, onChoice) {
         onclick: () => choose(chosen === i ? null : i),
       },
       thumbnail(neighbour.view), bar(neighbour.similarity),
-      h("span", {}, percent(neighbour.similarity), members.has(i) ? h("span", { class: "tag" }, "agrees") : null),
+      h("span", {}, similarity(neighbour.similarity), members.has(i) ? h("span", { class: "tag" }, "agrees") : null),
       h("span", { class: "name" }, neighbour.view.category),
       h("span", { class: "hint" }, neighbour.view.instance),
       neighbour.box ? null : h("span", { class: "why" }, neighbour.reason),

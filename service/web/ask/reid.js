@@ -1,7 +1,7 @@
 // The re-ID answer.
 
 import { h } from "../elements.js";
-import { bar, notes, percent } from "../parts.js";
+import { bar, notes, similarity } from "../parts.js";
 import { thumbnail } from "../pictures.js";
 import { address } from "../routes.js";
 
@@ -13,7 +13,7 @@ export function reidCard(reid, index) {
       h(
         "div", {},
         h("a", { class: "name", href: address("gallery", { index, dataset: match.dataset, instance: match.instance }) }, match.instance),
-        h("div", { class: "hint" }, `${match.category} · ${percent(match.similarity)}`),
+        h("div", { class: "hint" }, `${match.category} · ${similarity(match.similarity)}`),
         bar(match.similarity),
       ),
       h("div", { class: "strip" }, ...match.views.map((found) =>
