@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import sqlalchemy as sa
+
 from index.gallery import Gallery
 from index.home import Home
 from index.opening import unknown_index
@@ -41,17 +43,24 @@ class Catalog:
     def follow(self) -> None:
         """Take in what this process and others enrolled and erased; never waits for an opening."""
         with reading(self.home) as connection:
-            newest = last_change(connection)
-            for gallery in self._galleries.values():
-                if gallery.seen < newest:
-                    gallery.follow(connection)
+            self._follow(connection)
+
+    def _follow(self, connection: sa.Connection) -> None:
+        newest = last_change(connection)
+        for gallery in self._galleries.values():
+            if gallery.seen < newest:
+                gallery.follow(connection)
 
     def refresh(self) -> tuple[str, ...]:
         """Follow, open newly promoted versions, forget dropped indexes; the names that changed.
 
         An index that cannot be opened keeps its old gallery and goes to ``errors``.
         """
-        self.follow()
+        with reading(self.home) as connection:
+            self._follow(connection)
+            held = {name: gallery.version for name, gallery in self._galleries.items()}
+            if held == current_names(connection) and not self.errors:
+                return ()
         with self._lock:
             with reading(self.home) as connection:
                 current = current_names(connection)

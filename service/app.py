@@ -85,7 +85,7 @@ def create_app(settings: Settings, url: str | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(task(app)) for task in (_keep_fresh, _follow, _finish_erasures)]
+    tasks = [asyncio.create_task(task(app)) for task in (_keep_fresh, _finish_erasures)]
     try:
         yield
     finally:
@@ -97,12 +97,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _keep_fresh(app: FastAPI) -> None:
-    """Looks for promoted versions again and again; says what is served when that changes."""
+    """Looks for promoted versions again and again; says what is served when that changes.
+
+    What other servers enrolled and deleted is taken in also while a new version is being read.
+    """
     serving: Serving = app.state.serving
+    pause = app.state.settings.refresh_seconds
     told: str | None = ""
     while True:
+        refreshing = asyncio.create_task(asyncio.to_thread(serving.refresh))
+        while not (await asyncio.wait({refreshing}, timeout=pause))[0]:
+            with contextlib.suppress(Exception):  # the refresh meets it too, and says so
+                await asyncio.to_thread(serving.follow)
         try:
-            changed = await asyncio.to_thread(serving.refresh)
+            changed = refreshing.result()
         except Exception:
             log.exception("refreshing the indexes failed; the ones served stay")
             changed = ()
@@ -110,17 +118,7 @@ async def _keep_fresh(app: FastAPI) -> None:
         if changed or waits_for != told:
             log.info(_status(app))
             told = waits_for
-        await asyncio.sleep(app.state.settings.refresh_seconds)
-
-
-async def _follow(app: FastAPI) -> None:
-    """Takes in what other servers enrolled and deleted, also while a new version is being read."""
-    while True:
-        try:
-            await asyncio.to_thread(app.state.serving.follow)
-        except Exception as error:  # the refresh meets it too, and says so
-            log.debug("following failed", exc_info=error)
-        await asyncio.sleep(app.state.settings.refresh_seconds)
+        await asyncio.sleep(pause)
 
 
 async def _finish_erasures(app: FastAPI) -> None:

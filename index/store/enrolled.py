@@ -21,6 +21,8 @@ from index.store.tables import (
     views,
 )
 
+_LAST_CHANGE = sa.select(sa.func.max(changes.c.id))  # made once: servers ask it again and again
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -167,7 +169,7 @@ def add_changes(connection: sa.Connection, view_ids: Iterable[int], *, erased: b
 
 def last_change(connection: sa.Connection) -> int:
     """The id of the newest change, 0 where there was none."""
-    return connection.execute(sa.select(sa.func.max(changes.c.id))).scalar() or 0
+    return connection.execute(_LAST_CHANGE).scalar() or 0
 
 
 def changes_after(connection: sa.Connection, seen: int) -> list[Change]:

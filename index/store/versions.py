@@ -25,6 +25,11 @@ from index.store.views import delete_unused_sequences
 UNFINISHED = ""
 """The manifest of a version whose rows are still being written; no query shows such a one."""
 
+# Made once and without manifests: servers ask it again and again.
+_CURRENT_NAMES = sa.select(index_versions.c.name, index_versions.c.version).join(
+    current_versions, current_versions.c.version_id == index_versions.c.id
+)
+
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
@@ -67,11 +72,8 @@ def find_version(
 
 
 def current_names(connection: sa.Connection) -> dict[str, str]:
-    """Index name → its current version. Reads no manifest: servers ask this every second."""
-    statement = sa.select(index_versions.c.name, index_versions.c.version).join(
-        current_versions, current_versions.c.version_id == index_versions.c.id
-    )
-    return {row.name: row.version for row in connection.execute(statement)}
+    """Index name → its current version."""
+    return {name: version for name, version in connection.execute(_CURRENT_NAMES)}
 
 
 def begin_version(connection: sa.Connection, name: str, version: str) -> int:
