@@ -274,6 +274,7 @@ class Outcome:
 
 
 def is_problem(answer: httpx.Response) -> bool:
+    """Whether a refusal is a problem document that says what to do."""
     if answer.headers["content-type"] != "application/problem+json":
         return False
     told = answer.json()
@@ -283,6 +284,7 @@ def is_problem(answer: httpx.Response) -> bool:
 
 
 def send(client: httpx.Client, path: str, data: bytes, number: int) -> httpx.Response:
+    """The answer of a route to one image; of several, where the route takes many."""
     images = [pictures()[0]] * (ROUTES[path] - 1) + [data]
     form = {}
     if path.startswith("/views"):

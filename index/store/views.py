@@ -117,10 +117,7 @@ def add_new_views(
     These are left for ``store_views``. Raises as that does.
     """
     _refuse_conflicts(connection, index_name, sequence_rows, view_rows)
-    stored_sequences: dict[int, dict[str, Any]] = {}
-    for part in chunks([row["id"] for row in sequence_rows]):
-        statement = sa.select(sequences).where(sequences.c.id.in_(part))
-        stored_sequences.update({r.id: dict(r._mapping) for r in connection.execute(statement)})
+    stored_sequences = _stored_sequences(connection, [row["id"] for row in sequence_rows])
     stored: dict[int, tuple[str, bytes | None]] = {}
     for part in chunks([row["id"] for row in view_rows]):
         statement = (
@@ -163,6 +160,15 @@ def store_views(
     upsert(connection, thumbnails, rows, replace=True)
 
 
+def _stored_sequences(connection: sa.Connection, ids: list[int]) -> dict[int, dict[str, Any]]:
+    """Id → row of those sequences that are there."""
+    found: dict[int, dict[str, Any]] = {}
+    for part in chunks(ids):
+        statement = sa.select(sequences).where(sequences.c.id.in_(part))
+        found.update({row.id: dict(row._mapping) for row in connection.execute(statement)})
+    return found
+
+
 def _refuse_conflicts(
     connection: sa.Connection,
     index_name: str,
@@ -170,12 +176,8 @@ def _refuse_conflicts(
     view_rows: list[dict[str, Any]],
 ) -> None:
     names = {row["id"]: row for row in sequence_rows}
-    changed = set()
-    for part in chunks(list(names)):
-        statement = sa.select(sequences).where(sequences.c.id.in_(part))
-        for old in connection.execute(statement):
-            if dict(old._mapping) != names[old.id]:
-                changed.add(old.id)
+    stored = _stored_sequences(connection, list(names))
+    changed = {key for key, old in stored.items() if old != names[key]}
     wanted = {row["id"]: row for row in view_rows}
     for part in chunks(list(wanted)):
         statement = (
