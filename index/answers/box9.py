@@ -1,7 +1,9 @@
-"""The query's 9-DoF box from annotated neighbours (the paper's zero-shot fit, step by step)."""
+"""The 9-DoF boxes of queries from annotated neighbours (the paper's zero-shot fit), of many queries
+in one call: few arrays of many rows cost what one query's do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from index.answers.references import references_of
 from index.confidence import Calibration
 from index.filters import NO_FILTERS, Filters
 from index.gallery import Gallery, Neighbour
-from index.geometry import REASONS, FittedBoxes, QueryView, fit_boxes
+from index.geometry import OK, REASONS, FittedBoxes, QueryView, fit_boxes
 from index.geometry.agreement import Hypotheses
 from index.stopwatch import Stopwatch
 from index.store.stored_view import StoredView
@@ -65,11 +67,28 @@ def answer_pose(
     abstain_below: float = ABSTAIN_BELOW,
     watch: Stopwatch | None = None,
 ) -> PoseAnswer:
-    """The ``k`` nearest views, the box that each of them gives the query, and their consensus.
+    """The answer to one query, its ``embedding`` (dim,) float32; the rest as in answer_poses."""
+    vectors, asked = np.asarray(embedding)[None], (query,)
+    (answer,) = answer_poses(gallery, vectors, asked, k, filters, head, abstain_below, watch)
+    return answer
 
-    ``embedding`` (dim,) float32 is the crop's, made by the head that ``gallery.resolve_head(head)``
-    names. Less sure than ``abstain_below``, the consensus gives no box. ``watch`` gets the stages
-    search, fetch and fit. Raises QueryError if bbox, camera or plane make no sense.
+
+def answer_poses(
+    gallery: Gallery,
+    embeddings: NDArray[np.float32],
+    queries: Sequence[PoseQuery],
+    k: int = 10,
+    filters: Filters = NO_FILTERS,
+    head: str = "pose",
+    abstain_below: float = ABSTAIN_BELOW,
+    watch: Stopwatch | None = None,
+) -> list[PoseAnswer]:
+    """The ``k`` nearest views of each query, the box that each view gives it, and their consensus.
+
+    ``embeddings`` (Q, dim) float32 are the crops', made by the head that
+    ``gallery.resolve_head(head)`` names. The queries all have a plane, or none has one. Less sure
+    than ``abstain_below``, the consensus gives no box. ``watch`` gets the stages search, fetch and
+    fit. Raises QueryError if a bbox, camera or plane makes no sense.
     """
     watch = watch or Stopwatch()
     if not 0.0 <= abstain_below <= 1.0:
@@ -77,54 +96,103 @@ def answer_pose(
             f"abstain_below is {abstain_below}.", "Give a probability from 0 (always answer) to 1."
         )
     head, note = gallery.resolve_head(head)
-    camera, assumptions = camera_of(checked(query))
-    query = replace(query, camera=camera)
-    neighbours = gallery.search(embedding, head, max(k, DEFAULTS.neighbours), filters, watch)[0]
+    known = [camera_of(checked(query)) for query in queries]
+    neighbours = gallery.search(embeddings, head, max(k, DEFAULTS.neighbours), filters, watch)
     with watch.stage("fit"):
-        fits = _fits(neighbours, query)
-        shown = _fitted(neighbours[:k], fits, camera)
-        consensus = _consensus(gallery, head, neighbours, fits, query, k, abstain_below)
-    return PoseAnswer(
-        neighbours=shown,
-        best=next((i for i, found in enumerate(shown) if found.box is not None), None),
-        consensus=consensus,
-        camera=camera,
-        head=head,
-        assumptions=(*assumptions, *_plane_assumptions(query.plane, shown)),
-        note=note,
+        view = _query_views(queries, [camera for camera, _ in known])
+        fits = _fits(neighbours, view)
+        shown = _shown(neighbours, fits, view, k)
+        calibration = _calibration(gallery, head, view.plane_normal is not None)
+        consensus = _consensus(neighbours, fits, view, k, calibration, abstain_below)
+    return [
+        PoseAnswer(
+            neighbours=fitted,
+            best=next((i for i, found in enumerate(fitted) if found.box is not None), None),
+            consensus=agreed,
+            camera=camera,
+            head=head,
+            assumptions=(*assumptions, *_plane_assumptions(query.plane, fitted)),
+            note=note,
+        )
+        for query, (camera, assumptions), fitted, agreed in zip(
+            queries, known, shown, consensus, strict=True
+        )
+    ]
+
+
+def _query_views(queries: Sequence[PoseQuery], cameras: Sequence[Camera]) -> QueryView:
+    """The queries as arrays with a leading axis Q."""
+    planes = [query.plane for query in queries if query.plane is not None]
+    if planes and len(planes) < len(queries):
+        raise ValueError("some of the queries have a plane and some have none")
+    return QueryView(
+        bbox_xyxy=np.array([query.bbox_xyxy for query in queries], dtype=np.float64),
+        K=np.array([camera.matrix for camera in cameras]),
+        image_size=np.array([query.image_size for query in queries], dtype=np.float64),
+        plane_center=_rows([plane.center for plane in planes]),
+        plane_normal=_rows([_unit(plane.normal) for plane in planes]),
     )
 
 
-def fit_neighbours(neighbours: list[Neighbour], query: PoseQuery) -> tuple[FittedNeighbour, ...]:
-    """Every neighbour's box in the query, whose camera is known."""
-    assert query.camera is not None
-    return _fitted(neighbours, _fits(neighbours, query), query.camera)
+def _fits(neighbours: Sequence[list[Neighbour]], queries: QueryView) -> FittedBoxes:
+    """The boxes of the n neighbours of each of Q queries: Q · n rows, query after query."""
+    views = [neighbour.view for found in neighbours for neighbour in found]
+    each = np.repeat(np.arange(len(neighbours)), [len(found) for found in neighbours])
+    return fit_boxes(queries.take(each), references_of(views))
+
+
+def _best(neighbours: Sequence[list[Neighbour]], most: int) -> tuple[NDArray[np.intp], int]:
+    """The rows of ``_fits`` of the first ``most`` neighbours of each query, and how many each has.
+
+    The same filters leave every query equally many.
+    """
+    (found,) = {len(each) for each in neighbours}
+    first = np.arange(len(neighbours))[:, None] * found
+    return (first + np.arange(min(most, found))).ravel(), min(most, found)
+
+
+def _shown(
+    neighbours: Sequence[list[Neighbour]], fits: FittedBoxes, queries: QueryView, k: int
+) -> list[tuple[FittedNeighbour, ...]]:
+    """The first ``k`` neighbours of each query with their boxes."""
+    rows, each = _best(neighbours, k)
+    fits = fits.take(rows)
+    boxes = FittedBox.all_seen_by(
+        np.repeat(queries.K, each, axis=0), fits.rotation, fits.translation, fits.scale
+    )
+    shown = [neighbour for found in neighbours for neighbour in found[:each]]
+    fitted = [
+        FittedNeighbour(neighbour, box, None)
+        if reason == OK
+        else FittedNeighbour(neighbour, None, _lack(neighbour.view) or REASONS[reason])
+        for neighbour, box, reason in zip(shown, boxes, fits.reason.tolist(), strict=True)
+    ]
+    return [tuple(fitted[each * i : each * (i + 1)]) for i in range(len(neighbours))]
 
 
 def _consensus(
-    gallery: Gallery,
-    head: str,
-    neighbours: list[Neighbour],
+    neighbours: Sequence[list[Neighbour]],
     fits: FittedBoxes,
-    query: PoseQuery,
+    queries: QueryView,
     shown: int,
+    calibration: Calibration | None,
     abstain_below: float,
-) -> Consensus:
-    """What the first ``DEFAULTS.neighbours`` say; its members are counted among those shown."""
-    assert query.camera is not None
-    asked = min(len(neighbours), DEFAULTS.neighbours)
+) -> list[Consensus]:
+    """What the first ``DEFAULTS.neighbours`` say; members are counted among those shown."""
+    rows, asked = _best(neighbours, DEFAULTS.neighbours)
     if not asked:
-        return NOTHING
+        return [NOTHING] * len(neighbours)
     pooled = pool(
-        Hypotheses.of(fits.take(slice(asked)), asked),
-        np.array([[neighbour.similarity for neighbour in neighbours[:asked]]]),
-        np.asarray(query.bbox_xyxy, dtype=np.float64)[None],
-        query.camera.matrix[None],
-        np.array([query.image_size], dtype=np.float64),
+        Hypotheses.of(fits.take(rows), asked),
+        np.array([[neighbour.similarity for neighbour in found[:asked]] for found in neighbours]),
+        queries.bbox_xyxy,
+        queries.K,
+        queries.image_size,
     )
-    calibration = _calibration(gallery, head, query.plane is not None)
-    consensus = answer_consensus(pooled, query.camera, calibration, abstain_below)
-    return replace(consensus, members=tuple(i for i in consensus.members if i < shown))
+    return [
+        replace(consensus, members=tuple(i for i in consensus.members if i < shown))
+        for consensus in answer_consensus(pooled, queries.K, calibration, abstain_below)
+    ]
 
 
 def _calibration(gallery: Gallery, head: str, plane_given: bool) -> Calibration | None:
@@ -137,36 +205,6 @@ def _calibration(gallery: Gallery, head: str, plane_given: bool) -> Calibration 
         return None
     found = confidence.measured if plane_given else confidence.none
     return found if found is not None and found.features == FEATURES else None
-
-
-def _fits(neighbours: list[Neighbour], query: PoseQuery) -> FittedBoxes:
-    assert query.camera is not None
-    plane = query.plane
-    return fit_boxes(
-        QueryView(
-            bbox_xyxy=np.asarray(query.bbox_xyxy, dtype=np.float64),
-            K=query.camera.matrix,
-            image_size=np.array(query.image_size, dtype=np.float64),
-            plane_center=None if plane is None else np.asarray(plane.center, dtype=np.float64),
-            plane_normal=None if plane is None else _unit(plane.normal),
-        ),
-        references_of([neighbour.view for neighbour in neighbours]),
-    )
-
-
-def _fitted(
-    neighbours: list[Neighbour], fits: FittedBoxes, camera: Camera
-) -> tuple[FittedNeighbour, ...]:
-    shown = fits.take(slice(len(neighbours)))
-    boxes = FittedBox.all_seen_by(camera, shown.rotation, shown.translation, shown.scale)
-    fitted = []
-    for row, (neighbour, box) in enumerate(zip(neighbours, boxes, strict=True)):
-        if shown.ok[row]:
-            fitted.append(FittedNeighbour(neighbour, box, None))
-        else:
-            reason = _lack(neighbour.view) or REASONS[int(shown.reason[row])]
-            fitted.append(FittedNeighbour(neighbour, None, reason))
-    return tuple(fitted)
 
 
 def _plane_assumptions(plane: Plane | None, shown: tuple[FittedNeighbour, ...]) -> tuple[str, ...]:
@@ -192,6 +230,10 @@ def _lack(view: StoredView) -> str | None:
     if view.camera is None:
         return "the neighbour's camera is not known"
     return None
+
+
+def _rows(values: list[Array]) -> Array | None:
+    return np.array(values, dtype=np.float64) if values else None
 
 
 def _unit(normal: Array) -> Array:

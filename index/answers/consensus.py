@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from index.answers.fitted_box import FittedBox
 from index.answers.pooling import ANY_TURN, NO_SYMMETRY, Pooled
 from index.confidence import Calibration
-from training.data.records import Array, Camera
+from training.data.records import Array
 
 ABSTAIN_BELOW: Final = 0.2
 """Calibrated confidence below which there is no answer unless told otherwise (ours): without a
@@ -62,26 +62,35 @@ NOTHING: Final = Consensus(None, None, None, 0.0, (), None, NO_BOX)
 
 def answer_consensus(
     pooled: Pooled,
-    camera: Camera,
+    K: Array,
     calibration: Calibration | None,
     abstain_below: float = ABSTAIN_BELOW,
-) -> Consensus:
-    """The consensus of the one query that was pooled."""
-    if not pooled.ok[0]:
-        return NOTHING
-    box = FittedBox.seen_by(camera, pooled.rotation[0], pooled.translation[0], pooled.scale[0])
-    confidence = None
+) -> list[Consensus]:
+    """The consensus of each of the Q queries that were pooled, seen by the cameras K (Q, 3, 3)."""
+    boxes = FittedBox.all_seen_by(K, pooled.rotation, pooled.translation, pooled.scale)
+    sure: list[float] | list[None] = [None] * len(boxes)
     if calibration is not None:
-        confidence = float(calibration.probability(pooled.features)[0])
-    agreement, rival = float(pooled.agreement[0]), float(pooled.rival[0])
+        sure = calibration.probability(pooled.features).tolist()
+    return [
+        _consensus_of(pooled, row, box, confidence, abstain_below)
+        for row, (box, confidence) in enumerate(zip(boxes, sure, strict=True))
+    ]
+
+
+def _consensus_of(
+    pooled: Pooled, row: int, box: FittedBox, confidence: float | None, abstain_below: float
+) -> Consensus:
+    if not pooled.ok[row]:
+        return NOTHING
+    agreement, rival = float(pooled.agreement[row]), float(pooled.rival[row])
     reason = _reason(confidence, agreement, rival, abstain_below)
     return Consensus(
         box=box if reason is None else None,
         hypothesis=box,
         confidence=confidence,
         agreement=min(agreement, 1.0),
-        members=tuple(np.flatnonzero(pooled.members[0]).tolist()),
-        symmetry=_symmetry(int(pooled.fold[0])),
+        members=tuple(np.flatnonzero(pooled.members[row]).tolist()),
+        symmetry=_symmetry(int(pooled.fold[row])),
         reason=reason,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from index.geometry import box_vertices, project
-from training.data.records import Array, Camera
+from training.data.records import Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,20 +20,12 @@ class FittedBox:
     vertices_px: Array
 
     @classmethod
-    def seen_by(
-        cls, camera: Camera, rotation: Array, translation: Array, scale: Array
-    ) -> FittedBox:
-        """The box as ``camera`` shows it."""
-        (box,) = cls.all_seen_by(camera, rotation[None], translation[None], scale[None])
-        return box
-
-    @classmethod
     def all_seen_by(
-        cls, camera: Camera, rotation: Array, translation: Array, scale: Array
+        cls, K: Array, rotation: Array, translation: Array, scale: Array
     ) -> list[FittedBox]:
-        """N boxes, (N, 3, 3), (N, 3) and (N, 3), as ``camera`` shows them."""
+        """N boxes, (N, 3, 3), (N, 3) and (N, 3), as the cameras K (N, 3, 3) show them."""
         vertices = box_vertices(rotation, translation, scale)
-        pixels = project(camera.matrix, vertices)
+        pixels = project(K, vertices)
         return [
             cls(*box) for box in zip(rotation, translation, scale, vertices, pixels, strict=True)
         ]

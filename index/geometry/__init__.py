@@ -23,9 +23,10 @@ from index.geometry.iou import (
 )
 from index.geometry.plane import intersect_rays, rotation_between, signed_distance
 from index.geometry.rotation import rotation_defect
-from index.geometry.views import REASONS, FittedBoxes, QueryView, ReferenceViews
+from index.geometry.views import OK, REASONS, FittedBoxes, QueryView, ReferenceViews
 
 __all__ = [
+    "OK",
     "REASONS",
     "UNIT_BOX",
     "FittedBoxes",

@@ -112,7 +112,7 @@ class FittedBoxes:
             grounded=np.zeros(count, dtype=np.bool_),
         )
 
-    def take(self, rows: slice) -> FittedBoxes:
+    def take(self, rows: NDArray[np.intp] | slice) -> FittedBoxes:
         """These rows alone."""
         return FittedBoxes(*(getattr(self, name)[rows] for name in self.__slots__))
 

@@ -65,7 +65,8 @@ def overlap(pooled: Pooled, rotation: np.ndarray, size: np.ndarray) -> float:
 
 
 def said(pooled: Pooled, calibration: Calibration | None = None) -> Consensus:
-    return answer_consensus(pooled, CAMERA, calibration)
+    (consensus,) = answer_consensus(pooled, CAMERA.matrix[None], calibration)
+    return consensus
 
 
 def constant(probability: float) -> Calibration:
