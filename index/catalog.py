@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from weakref import ref
 
 import sqlalchemy as sa
 
@@ -13,9 +14,9 @@ from index.opening import unknown_index
 from index.store.database import reading
 from index.store.enrolled import last_change
 from index.store.migrate import migrate
+from index.store.published import published_thumbnail, published_view
 from index.store.stored_view import StoredView
 from index.store.versions import current_names
-from index.store.views import fetch_thumbnail, fetch_views
 from training.errors import GalleryError
 
 WAIT_PER_SECOND_TRIED = 10.0
@@ -26,8 +27,8 @@ class Catalog:
     """Index names → galleries of their current versions. Safe for many threads.
 
     ``refresh`` replaces what was promoted since; who still holds an old gallery keeps using it.
-    ``follow`` takes in what was enrolled and erased. ``errors`` says which indexes could not be
-    opened, and why.
+    ``follow`` takes in what was enrolled and erased, into old ones too. ``errors`` says which
+    indexes could not be opened, and why.
     """
 
     def __init__(self, home: Home, threads: int | None = None) -> None:
@@ -36,19 +37,22 @@ class Catalog:
         self.errors: dict[str, GalleryError] = {}
         self._threads = threads
         self._galleries: dict[str, Gallery] = {}
+        self._opened: list[ref[Gallery]] = []
         self._failed: dict[tuple[str, str], tuple[GalleryError, float]] = {}
-        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._following = threading.Lock()
         self.refresh()
 
     def follow(self) -> None:
         """Take in what this process and others enrolled and erased; never waits for an opening."""
-        with reading(self.home) as connection:
+        with self._following, reading(self.home) as connection:
             self._follow(connection)
 
     def _follow(self, connection: sa.Connection) -> None:
         newest = last_change(connection)
-        for gallery in self._galleries.values():
-            if gallery.seen < newest:
+        for opened in self._opened:
+            gallery = opened()
+            if gallery is not None and gallery.seen < newest:
                 gallery.follow(connection)
 
     def refresh(self) -> tuple[str, ...]:
@@ -56,12 +60,12 @@ class Catalog:
 
         An index that cannot be opened keeps its old gallery and goes to ``errors``.
         """
-        with reading(self.home) as connection:
+        with self._following, reading(self.home) as connection:
             self._follow(connection)
             held = {name: gallery.version for name, gallery in self._galleries.items()}
             if held == current_names(connection) and not self.errors:
                 return ()
-        with self._lock:
+        with self._opening:
             with reading(self.home) as connection:
                 current = current_names(connection)
             old = self._galleries
@@ -78,6 +82,7 @@ class Catalog:
                         errors[name] = error
                     if name in old:
                         fresh[name] = old[name]
+            self.follow()  # what came while they were opened
             self._galleries, self.errors = fresh, errors
             return tuple(
                 sorted(
@@ -105,6 +110,9 @@ class Catalog:
             self._failed[name, version] = error, now + WAIT_PER_SECOND_TRIED * (now - start)
             raise
         self._failed.pop((name, version), None)
+        with self._following:  # from now on it follows with the others, before it is in use
+            in_use = [opened for opened in self._opened if opened() is not None]
+            self._opened = [*in_use, ref(gallery)]
         return gallery
 
     def names(self) -> tuple[str, ...]:
@@ -119,11 +127,11 @@ class Catalog:
         return gallery
 
     def view(self, view_id: int) -> StoredView | None:
-        """The view with this id, whichever index it is in."""
+        """The view with this id, whichever index it is in; None while a build is writing it."""
         with reading(self.home) as connection:
-            return fetch_views(connection, [view_id]).get(view_id)
+            return published_view(connection, view_id)
 
     def thumbnail(self, view_id: int) -> bytes | None:
         """The JPEG of a view's crop, or None."""
         with reading(self.home) as connection:
-            return fetch_thumbnail(connection, view_id)
+            return published_thumbnail(connection, view_id)

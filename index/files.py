@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,32 @@ from training.errors import GalleryError, StorageFullError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def instead_of_file(path: Path) -> str | None:
+    """What is there where a file should be, such as ``a pipe, not a file``; None if it is one.
+
+    Reading what is no file may never end. Raises OSError.
+    """
+    if not path.exists():
+        return "a link to nothing" if path.is_symlink() else "missing"
+    kind = KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    return None if kind is None else f"{kind}, not a file"
+
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file in hexadecimal. Raises GalleryError if it cannot be read."""
     try:
-        if path.exists() and not path.is_file():  # reading a device or a pipe may never end
-            raise OSError(errno.EINVAL, "it is no regular file")
+        found = instead_of_file(path)
+        if found is not None:
+            raise OSError(errno.EINVAL, f"it is {found}")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -19,9 +19,9 @@ from index.part import Part, best_of, count_rows, gather
 from index.stopwatch import Stopwatch
 from index.store.database import reading
 from index.store.enrolled import changes_after, enrolled_rows
+from index.store.published import published_thumbnail, published_view
 from index.store.stored_view import StoredView
 from index.store.view_cache import ViewCache
-from index.store.views import fetch_thumbnail, fetch_views
 from training.errors import GalleryError, QueryError
 
 FALLBACK = {"identity": "pose", "pose": "identity"}
@@ -247,14 +247,14 @@ class Gallery:
         return count_rows([(part.columns, part.left(filters)) for part in self._parts])
 
     def view(self, view_id: int) -> StoredView | None:
-        """The view with this id if the store knows it."""
+        """The view with this id, whichever index it is in; None while a build is writing it."""
         with reading(self.home) as connection:
-            return fetch_views(connection, [view_id]).get(view_id)
+            return published_view(connection, view_id)
 
     def thumbnail(self, view_id: int) -> bytes | None:
         """The JPEG of a view's crop, longest side at most 160 px, or None."""
         with reading(self.home) as connection:
-            return fetch_thumbnail(connection, view_id)
+            return published_thumbnail(connection, view_id)
 
 
 def _checked_queries(vectors: NDArray[np.float32], dim: int, k: int) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from index.files import instead_of_file
 from training.errors import GalleryError
 
 FORMAT = 1
@@ -162,8 +163,9 @@ class Manifest(_Part):
         """The manifest of a version folder. Raises GalleryError if it is missing or broken."""
         path = folder / FILE
         try:
-            if path.exists() and not path.is_file():
-                raise OSError("it is no regular file")
+            found = instead_of_file(path)
+            if found is not None:
+                raise OSError(f"it is {found}")
             return cls.parse(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise GalleryError(

@@ -16,7 +16,7 @@ from index.building.plan import Plan, relative
 from index.building.shards import ShardFile, shard_path
 from index.confidence import FILE as CONFIDENCE
 from index.confidence import Confidence
-from index.files import sha256_of, sync, write_array, write_atomically
+from index.files import instead_of_file, sha256_of, sync, write_array, write_atomically
 from index.manifest import (
     FILE,
     FORMAT,
@@ -147,8 +147,9 @@ def damages(folder: Path, manifest: Manifest) -> list[str]:
     found = []
     for name, sha256 in sorted(wanted.items()):
         path = folder / name
-        if not path.is_file():
-            found.append(f"{name} is missing")
+        instead = instead_of_file(path)
+        if instead is not None:
+            found.append(f"{name} is {instead}")
         elif sha256_of(path) != sha256:
             found.append(f"{name} was changed: its SHA-256 is not the manifest's")
     return found

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from index.home import Home
 from training.errors import GalleryError, StorageFullError
@@ -138,6 +139,11 @@ def overwrite_deleted(home: Home) -> None:
 def _translated(home: Home) -> Iterator[None]:
     try:
         yield
+    except PoolTimeoutError as error:
+        raise GalleryError(
+            "No connection to the database came free in time: all are in use.",
+            "Ask less at once, or lower POSEBANK_THREADS.",
+        ) from error
     except DatabaseError as error:
         # sqlite3 raises its DatabaseError itself, no subclass, for a damaged file.
         if not isinstance(error, OperationalError) and type(error) is not DatabaseError:

@@ -35,13 +35,6 @@ def fetch_views(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Stor
     return found
 
 
-def fetch_thumbnail(connection: sa.Connection, identity: int) -> bytes | None:
-    """The JPEG of a view's crop, longest side at most 160 px, or None."""
-    statement = sa.select(thumbnails.c.jpeg).where(thumbnails.c.view_id == identity)
-    found = connection.execute(statement).scalar()
-    return None if found is None else bytes(found)
-
-
 def delete_views(connection: sa.Connection, ids: Sequence[int]) -> int:
     """Forget these views, their thumbnails and what was enrolled of them; how many there were.
 

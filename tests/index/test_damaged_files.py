@@ -70,6 +70,14 @@ def remove(path: Path, _other: Path) -> None:
 
 DAMAGES = (flip, truncate, empty, append, swap, link, link_to_nothing)
 DAMAGES += (link_to_an_endless_file, pipe, folder, remove)
+TOLD = {
+    link_to_nothing: "a link to nothing",
+    link_to_an_endless_file: "a device, not a file",
+    pipe: "a pipe, not a file",
+    folder: "a folder, not a file",
+    remove: "missing",
+}
+"""What is said of whatever is there in place of a file."""
 
 
 @contextmanager
@@ -125,6 +133,9 @@ def test_every_file_and_every_damage(versions, home, monkeypatch):
                 verdict = verify_version(home, "things")
                 assert not verdict.ok, what
                 assert any(name in text for text in verdict.problems), (what, verdict)
+                if damage in TOLD:
+                    assert f"is {TOLD[damage]}" in verdict.problems[0], (what, verdict)
+                    assert f"is {TOLD[damage]}" in told, what
     assert Gallery.open(home, "things").version == new.version
     assert verify_version(home, "things").ok
 

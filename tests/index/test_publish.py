@@ -14,7 +14,7 @@ from index.building.lock import exclusive
 from index.enrolment import finish_erasures
 from index.home import Home
 from index.manage import drop, versions
-from index.search import Gallery
+from index.search import Catalog, Gallery
 from index.store.database import reading, writing
 from index.store.tables import index_versions, sequences, thumbnails, version_rows, views
 from training.errors import GalleryError
@@ -56,6 +56,16 @@ def counts(home: Home) -> dict[str, int]:
         }
 
 
+def shown(home: Home, source: Catalog | Gallery) -> tuple[int, int]:
+    """How many of the stored views, and of their thumbnails, are there for who asks by id."""
+    with reading(home) as connection:
+        ids = [row.id for row in connection.execute(sa.select(views.c.id))]
+    return (
+        sum(source.view(key) is not None for key in ids),
+        sum(source.thumbnail(key) is not None for key in ids),
+    )
+
+
 def test_others_write_between_two_shards(home, painted, encoder, between):
     stored = []
 
@@ -88,6 +98,7 @@ def test_the_old_version_is_answered_with_its_metadata_until_the_last(
     def look() -> None:
         assert [record.version for record in versions(home, "things")] == [old]
         assert all(view.attributes["turn"] < 99 for view in gallery.views(rows).values())
+        assert shown(home, gallery) == shown(home, Catalog(home)) == (30, 30)
 
     shards = between(look)
     new = build_index(home, "things", [(tmp_path / "things", "manifest")], encoder).version
@@ -95,6 +106,7 @@ def test_the_old_version_is_answered_with_its_metadata_until_the_last(
     assert {record.version for record in versions(home, "things")} == {old, new}
     assert all(view.attributes["turn"] == 99 for view in gallery.views(rows).values())
     assert counts(home)["views"] == Gallery.open(home, "things").size == 40
+    assert shown(home, gallery) == shown(home, Catalog(home)) == (40, 40)
 
 
 def test_a_build_that_is_refused_in_a_later_shard_leaves_nothing(
@@ -118,6 +130,7 @@ def test_what_a_killed_build_published_is_not_seen_and_goes(home, painted, encod
     assert counts(home)["views"] == 10
     with pytest.raises(GalleryError, match="does not exist"):
         versions(home, "things")
+    assert shown(home, Catalog(home)) == (0, 0)
     assert finish_erasures(home) == ()  # as a server does when it starts
     assert set(counts(home).values()) == {0}
     assert list(home.index_folder("things").glob("[0-9a-f]" * 12)) == []

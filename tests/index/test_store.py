@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -219,3 +220,17 @@ def test_an_error_of_the_database_does_not_tell_what_was_written(home):
     with writing(home) as connection, pytest.raises(sa.exc.IntegrityError) as caught:
         connection.execute(sa.insert(metadata.tables["sequences"]), half)
     assert "SECRET" not in str(caught.value)
+
+
+def test_a_database_whose_connections_are_all_in_use_says_so(home, monkeypatch):
+    monkeypatch.setattr(engine_of(home).pool, "_timeout", 0.01)
+
+    def read_at_once(readers: int) -> None:
+        with ExitStack() as stack:
+            for _ in range(readers):
+                stack.enter_context(reading(home))
+
+    with pytest.raises(GalleryError, match="all are in use") as caught:
+        read_at_once(100)
+    assert "POSEBANK_THREADS" in caught.value.remedy
+    read_at_once(3)

@@ -159,6 +159,48 @@ def test_a_sequence_has_one_split(home, build, encoder, new_view):
     assert stored.split == "test"
 
 
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_the_data_of_a_build_wins_over_the_same_view_enrolled(
+    home, build, painted, encoder, new_view, when
+):
+    """Also where that was erased and enrolled anew while the build ran."""
+    old = build(split="train").version
+    same = {"dataset": "things", "instance": "thing0", "sequence": "s0", "split": "test"}
+
+    def act() -> None:
+        for seed in (1, 2):
+            (stored,) = enrol(home, "things", encoder.identity, [new_view(seed, **same)])
+            if seed == 1:
+                erase_views(home, [stored.id])
+        assert found_first(Gallery.open(home, "things"), new_view(2)).view_id == stored.id
+
+    class Acting:
+        identity, heads, crop = encoder.identity, encoder.heads, encoder.crop
+        acted = when == "before"
+
+        def encode(self, crops, batch_size=64):
+            if not self.acted:
+                self.acted = True
+                act()
+            return encoder.encode(crops)
+
+    if when == "before":
+        act()
+    result = build_index(home, "things", [(painted, "manifest")], Acting())
+    gallery = Gallery.open(home, "things")
+    assert (gallery.version, gallery.size) == (result.version, 30)
+    (found,) = (
+        view
+        for view in gallery.views(gallery.rows()).values()
+        if view.frame == 0 and view.sequence == "s0"
+    )
+    assert (found.category, found.attributes) == ("cup", {"turn": 0.0})
+    assert gallery.thumbnail(found.id) != new_view(2).thumbnail
+    assert found_first(gallery, new_view(2)).similarity < 0.99
+    before = found_first(Gallery.open(home, "things", old), new_view(2))
+    assert (before.view.category, before.similarity) == ("cup", pytest.approx(1.0, abs=1e-6))
+
+
 def test_what_was_enrolled_outlives_builds_and_waits_for_its_encoder(
     home, build, painted, encoder, other_encoder, new_view
 ):
