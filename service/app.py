@@ -33,7 +33,7 @@ from service.routes import (
 )
 from service.serving import Serving
 from service.settings import Settings
-from service.version import VERSION
+from service.version import TITLE, VERSION
 from service.writer import Writer
 
 log = logging.getLogger("posebank")
@@ -53,7 +53,7 @@ DESCRIPTION = (
 def create_app(settings: Settings, url: str | None = None) -> FastAPI:
     """The service. ``url`` is where it will be reached, for the line that says it is ready."""
     app = FastAPI(
-        title="Posebank",
+        title=TITLE,
         version=VERSION,
         description=DESCRIPTION,
         docs_url=None,
@@ -107,8 +107,7 @@ async def _keep_fresh(app: FastAPI) -> None:
     while True:
         refreshing = asyncio.create_task(asyncio.to_thread(serving.refresh))
         while not (await asyncio.wait({refreshing}, timeout=pause))[0]:
-            with contextlib.suppress(Exception):  # the refresh meets it too, and says so
-                await asyncio.to_thread(serving.follow)
+            await asyncio.to_thread(serving.follow)
         try:
             changed = refreshing.result()
         except Exception:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from index.stopwatch import Stopwatch
 from service.problems import RefusedError
+from service.workers import behind_the_loop, settle
 from training.data.records import ImageRGB
 
 Embeddings = NDArray[np.float32]
@@ -67,7 +68,9 @@ class Batcher:
         self._encoder = encoder
         self._window = window_seconds
         self._batched = batched
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="posebank-encoder")
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="posebank-encoder", initializer=behind_the_loop
+        )
         self._jobs: list[_Job] = []
         self._owner: asyncio.Task[None] | None = None
         self._crop_seconds: float | None = None
@@ -108,10 +111,11 @@ class Batcher:
                 try:
                     crops = np.concatenate([part for _, part in batch])
                     heads = await loop.run_in_executor(self._thread, self._encoder.encode, crops)
-                except Exception as error:
+                except BaseException as error:  # the thread is closed, or it is no Exception
                     for job, _ in batch:
-                        if not job.future.done():
-                            job.future.set_exception(error)
+                        settle(job.future, error)
+                    if isinstance(error, asyncio.CancelledError):
+                        raise
                     continue
                 spent = time.perf_counter() - start
                 self._learn(spent / len(crops))

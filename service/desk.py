@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -19,13 +19,16 @@ from service.batching import Batcher, Embeddings, too_late
 from service.metrics import Metrics
 from service.problems import RefusedError
 from service.settings import Settings
-from service.workers import Workers
+from service.together import Together
+from service.workers import Workers, behind_the_loop
+from training.cores import available_cores
 from training.data.records import ImageRGB
 from training.encoder import Encoder
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 
-BATCH_SHARE: Final = 0.125
+BATCH_SHARE: Final = 0.25
 """Of the deadline, what one batch may take (ours): it is short against what may wait for it, and
 long enough that no encoder measured gets slower per crop."""
 
@@ -36,9 +39,13 @@ class Desk:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.admission = Admission(settings.deadline_seconds, least=2 * settings.threads)
-        self.workers = Workers(settings.threads)
+        self.workers = Workers(settings.threads, behind_the_loop)
+        # Apart: behind many images to decode, what is nearly done would wait for what is not.
+        self._finishers = Workers(settings.threads, behind_the_loop)
+        self._at_once = min(settings.threads, available_cores())
         self._metrics = metrics
         self._batchers: weakref.WeakKeyDictionary[Encoder, Batcher] = weakref.WeakKeyDictionary()
+        self._together: dict[Callable[..., Any], Together[Any, Any]] = {}
         metrics.watch_queue(lambda: sum(one.waiting for one in list(self._batchers.values())))
 
     @asynccontextmanager
@@ -74,9 +81,16 @@ class Desk:
             self._batchers[encoder] = found
         return found
 
+    def together(self, work: Callable[[Sequence[Q]], Sequence[T]]) -> Together[Q, T]:
+        """The one that does this ``work``, a function of a module."""
+        if work not in self._together:
+            self._together[work] = Together(self._finishers, work, self._at_once)
+        return self._together[work]
+
     def close(self) -> None:
         """Waits for the work under way in every thread."""
         self.workers.close()
+        self._finishers.close()
         for batcher in self._batchers.values():
             batcher.close()
 
@@ -103,6 +117,13 @@ class Turn:
             if limit.expired():
                 raise too_late() from None
             raise
+
+    async def run_together(
+        self, work: Callable[[Sequence[Q]], Sequence[T]], item: Q, kind: Hashable, most: int
+    ) -> T:
+        """The result of ``work`` for one item, from a thread, together with others of its kind,
+        at most ``most`` at a time."""
+        return await self.desk.together(work).run(item, kind, most)
 
     async def encode(self, encoder: Encoder, crops: ImageRGB) -> dict[str, Embeddings]:
         """(N, S, S, 3) uint8 crops, N ≥ 1, to (N, dim) float32 per head, batched with others'.

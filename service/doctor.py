@@ -14,10 +14,13 @@ from pydantic import BaseModel, computed_field
 from service.finding import Finding, State
 from service.machine import accelerator, extras, packages, python, renderer
 from service.settings import Settings
-from service.version import VERSION
+from service.version import TITLE, VERSION
 from training.errors import PosebankError
 
 MIN_FREE_BYTES = 1_000_000_000
+
+ASK_SECONDS = 2.0
+"""How long who listens at the port may take to answer."""
 
 
 class Report(BaseModel):
@@ -141,14 +144,36 @@ def _no_index() -> Finding:
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
-    from service.listen import ListenError, listen
+    from service.listen import ListenError, PortInUseError, listen, url_of
 
     try:
         listen(settings.host, settings.port).close()
     except ListenError as error:
-        yield Finding(what="port", state="note", detail=error.message, remedy=error.remedy)
+        url = url_of(settings.host, settings.port)
+        running = _running(url) if isinstance(error, PortInUseError) else None
+        if running is None:
+            yield Finding(what="port", state="note", detail=error.message, remedy=error.remedy)
+        else:
+            told = f"a Posebank is already running there: {running} at {url}"
+            yield Finding(what="port", state="ok", detail=told)
         return
     yield Finding(what="port", state="ok", detail=f"{settings.host}:{settings.port} is free")
+
+
+def _running(url: str) -> str | None:
+    """The version of the Posebank that answers there; None where something else does, or nothing.
+
+    Asked without a key, and by no proxy that the environment names.
+    """
+    import httpx
+
+    try:
+        with httpx.Client(base_url=url, timeout=ASK_SECONDS, trust_env=False) as client:
+            client.get("/healthz").raise_for_status()
+            told = client.get("/openapi.json").raise_for_status().json()["info"]
+            return str(told["version"]) if told["title"] == TITLE else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
 
 
 def show(report: Report) -> None:

@@ -12,10 +12,20 @@ class ListenError(PosebankError):
     """The address asked for cannot be listened on."""
 
 
+class PortInUseError(ListenError):
+    """Another process listens there."""
+
+
+def url_of(host: str, port: int) -> str:
+    """Where this machine itself reaches a server that listens at this address."""
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket that does not listen yet.
 
-    Raises ListenError where the port is taken or the address is not this machine's.
+    Raises PortInUseError, or ListenError where the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     taken = socket.socket(family, socket.SOCK_STREAM)
@@ -25,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         taken.close()
         if error.errno == errno.EADDRINUSE:
-            raise ListenError(
+            raise PortInUseError(
                 f"Port {port} of {host} is in use.",
                 "Stop what listens there, or choose another: PORT=8001 or --port 8001.",
             ) from error

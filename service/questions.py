@@ -1,13 +1,17 @@
 """One question from bytes to answer, in stages: decode and crop in a thread, encode in a batch with
-other requests' crops, search and fit and shape in a thread again."""
+other requests' crops, search and fit and shape in a thread again, poses together with others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from index.answers import PoseQuery, answer_pose, answer_reid
+from index import answers
+from index.answers import PoseQuery, answer_poses, answer_reid
+from index.answers.pooling import DEFAULTS
 from index.building.decode import thumbnail
 from index.search import Filters
 from index.stopwatch import Stopwatch
@@ -20,6 +24,9 @@ from service.schemas.query import BoxXyxy, FiltersIn, QueryRequest, check_bbox
 from service.serving import ServedIndex
 from service.shapes import box_out, camera_out, consensus_out, neighbour_out, plane_out, recognised
 from training.data.records import Camera, ImageRGB, Plane
+
+VIEWS_TOGETHER: Final = 320
+"""Neighbours of the questions answered together: more cost hardly less each (ours)."""
 
 NO_NEIGHBOUR = "No view of the index passes the filters."
 
@@ -38,6 +45,30 @@ class Embedded:
     height: int
     embeddings: dict[str, Embeddings]
     thumbnail: bytes | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A question for a pose whose crop was encoded."""
+
+    served: ServedIndex
+    query: QueryRequest
+    filters: Filters
+    crop: Embedded
+    abstain_below: float
+    watch: Stopwatch
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for questions that answer_poses takes in one call and that cost the same."""
+        query = self.query
+        return self.served, query.k, self.filters, query.plane is None, query.reid
+
+    @property
+    def most(self) -> int:
+        """Questions like this to be answered together, which all wait for one another."""
+        views = max(self.query.k, DEFAULTS.neighbours) * (2 if self.query.reid else 1)
+        return max(1, VIEWS_TOGETHER // views)
 
 
 async def embed(
@@ -72,11 +103,9 @@ async def estimate_pose(
 ) -> str:
     """The JSON of the PoseAnswer of /pose/estimate. Raises RefusedError and QueryError."""
     crop = await embed(turn, served, question.image, question.query.bbox)
-    return await turn.run(
-        lambda: _pose_answer(
-            served, question.query, filters, crop, turn.desk.settings.abstain_below, turn.watch
-        ).model_dump_json()
-    )
+    abstain_below = turn.desk.settings.abstain_below
+    asked = Asked(served, question.query, filters, crop, abstain_below, turn.watch)
+    return await turn.run_together(_pose_answers, asked, asked.kind, asked.most)
 
 
 async def search_reid(turn: Turn, served: ServedIndex, question: Question, filters: Filters) -> str:
@@ -93,26 +122,39 @@ def timings(watch: Stopwatch) -> dict[str, float]:
     return {stage: round(1000 * seconds, 3) for stage, seconds in spent.items()}
 
 
-def _pose_answer(
-    served: ServedIndex,
-    query: QueryRequest,
-    filters: Filters,
-    crop: Embedded,
-    abstain_below: float,
-    watch: Stopwatch,
-) -> PoseAnswer:
-    head, _ = served.gallery.resolve_head("pose")
-    plane, size = _plane(query), (crop.width, crop.height)
-    answer = answer_pose(
-        served.gallery,
-        crop.embeddings[head],
-        PoseQuery(np.array(crop.bbox), size, _camera(query, *size), plane),
-        query.k,
-        filters,
-        abstain_below=abstain_below,
+def _pose_answers(asked: Sequence[Asked]) -> list[str]:
+    """The JSON of the PoseAnswers to questions of one kind; each is told the time of all."""
+    first, watch = asked[0], Stopwatch()
+    gallery = first.served.gallery
+    head, _ = gallery.resolve_head("pose")
+    found = answer_poses(
+        gallery,
+        np.stack([one.crop.embeddings[head] for one in asked]),
+        [_pose_query(one) for one in asked],
+        first.query.k,
+        first.filters,
+        abstain_below=first.abstain_below,
         watch=watch,
     )
-    reid = _recognise(served, query, filters, crop, watch) if query.reid else None
+    for one in asked:
+        for stage, seconds in watch.seconds.items():
+            one.watch.add(stage, seconds)
+    return [
+        _pose_answer(one, answer).model_dump_json()
+        for one, answer in zip(asked, found, strict=True)
+    ]
+
+
+def _pose_query(asked: Asked) -> PoseQuery:
+    crop, query = asked.crop, asked.query
+    size = (crop.width, crop.height)
+    return PoseQuery(np.array(crop.bbox), size, _camera(query, *size), _plane(query))
+
+
+def _pose_answer(asked: Asked, answer: answers.PoseAnswer) -> PoseAnswer:
+    served, query, crop, watch = asked.served, asked.query, asked.crop, asked.watch
+    plane = _plane(query)
+    reid = _recognise(served, query, asked.filters, crop, watch) if query.reid else None
     consensus = answer.consensus
     if not answer.neighbours:
         consensus = replace(consensus, reason=NO_NEIGHBOUR)

@@ -87,8 +87,11 @@ def _request_id(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The template that matched; ``files`` for those of the page and the OpenAPI document."""
+    """The template that matched, as the OpenAPI document has it.
+
+    ``files`` for those of the page and for that document.
+    """
     route = scope.get("route")
     if route is not None:
-        return str(route.path)
+        return str(route.path_format)
     return "files" if "endpoint" in scope else "unmatched"

@@ -13,7 +13,7 @@ import uvicorn
 from service.admission import Admission
 from service.app import create_app
 from service.exposure import check_exposure
-from service.listen import listen
+from service.listen import listen, url_of
 from service.logs import set_up_logging
 from service.sample_index import prepare_sample
 from service.settings import Settings
@@ -64,9 +64,7 @@ def serve(settings: Settings, sample: Path | None = None) -> None:
     if sample is not None:
         prepare_sample(settings, sample)
     host, port = taken.getsockname()[:2]
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    url = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
-    app = create_app(settings, url=url)
+    app = create_app(settings, url=url_of(host, port))
     config = uvicorn.Config(
         app,
         log_config=None,

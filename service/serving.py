@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from dataclasses import dataclass
@@ -77,9 +78,13 @@ class Serving:
             return self._take_up(self._catalog)
 
     def follow(self) -> None:
-        """Takes in what was enrolled and deleted since. Blocking, but never for an opening."""
+        """Takes in what was enrolled and deleted since. Blocking, but never for an opening.
+
+        A database that fails is left to ``refresh``, which says so.
+        """
         if self._catalog is not None:
-            self._catalog.follow()
+            with contextlib.suppress(Exception):
+                self._catalog.follow()
 
     def finish_erasures(self) -> tuple[Rewritten, ...]:
         """What a killed deletion left in files is taken out. Blocking. Raises PosebankError."""

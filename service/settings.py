@@ -77,7 +77,8 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=256,
-        description="Threads that decode, crop, search and fit; the encoder has its own.",
+        description="Threads that decode, crop and search; the encoder has its own, and so have "
+        "the fits.",
     )
     deadline_seconds: float = Field(
         default=2.0,

@@ -1,8 +1,11 @@
-"""The version of the installed package."""
+"""The name and the version of the installed package."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+
+TITLE = "Posebank"
+"""As the OpenAPI document says it, by which a server is known."""
 
 try:
     VERSION = version("posebank")

@@ -19,7 +19,8 @@ RETRY_SECONDS: Final = 2
 
 class Writer:
     """Enrolments and deletions, one after the other, apart from the threads that answer questions:
-    a deletion that writes an index anew keeps no question waiting.
+    a deletion that writes an index anew keeps no question waiting, and no change waits for a new
+    version to be opened.
     """
 
     def __init__(self, serving: Serving) -> None:
@@ -43,18 +44,18 @@ class Writer:
                 retry_after=RETRY_SECONDS,
             )
 
-        def change_and_refresh() -> T:
+        def change_and_follow() -> T:
             try:
                 done = change()
             except GalleryError as error:
                 slug = "storage-full" if isinstance(error, StorageFullError) else "not-written"
                 raise RefusedError(slug, error.message, error.remedy) from error
-            self._serving.refresh()
+            self._serving.follow()
             return done
 
         self._held += 1
         try:
-            return await self._workers.run(change_and_refresh)
+            return await self._workers.run(change_and_follow)
         except RefusedError:
             self.failed.set()
             raise

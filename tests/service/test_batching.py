@@ -40,6 +40,8 @@ class Encoder:
         self.calls.append(values.tolist())
         assert self.hold.wait(20)
         time.sleep(self._crop_seconds * len(crops))
+        if 254 in values:
+            raise SystemExit("no Exception")
         if 255 in values:
             raise ZeroDivisionError("the encoder fails on white")
         rows = values[:, None].astype(np.float32)
@@ -230,3 +232,16 @@ def test_crops_are_dealt_evenly(wanted: list[int], room: int) -> None:
             if one < wanted[i]:  # nobody who wants more has two fewer than another
                 assert other <= one + 1
                 assert other <= one or j < i
+
+
+def test_what_is_no_exception_fails_its_batch_and_stops_nothing() -> None:
+    encoder = Encoder()
+
+    async def run() -> None:
+        with pytest.raises(RuntimeError, match="SystemExit: no Exception"):
+            await ask(batcher, 254)
+        assert await ask(batcher, 7) == [7.0]
+
+    batcher = Batcher(encoder, 0.1)
+    asyncio.run(asyncio.wait_for(run(), 20))
+    batcher.close()

@@ -12,14 +12,17 @@ import threading
 import time
 import urllib.request
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service import serving
 from service.doctor import Report, examine
 from service.settings import Settings
-from tests.service.conftest import Query, ToyReader
+from service.version import VERSION
+from tests.service.conftest import Live, Query, ToyReader
 
 POSEBANK = [sys.executable, "-W", "error", "-m", "service.cli"]
 WITHOUT_TORCH = """
@@ -180,6 +183,48 @@ def test_the_doctor_finds_a_healthy_home_healthy(home: Path) -> None:
     found = states(report)
     for what in ("python", "packages", "faiss", "accelerator", "home", "database", "index toys"):
         assert found[what] == "ok", what
+
+
+def test_the_doctor_knows_a_running_posebank(live: Live, home: Path) -> None:
+    """As in a container, beside the server it is asked about."""
+    port = httpx.URL(live.url).port
+    assert port is not None
+    report = examine(Settings(home=home, port=port))
+    (found,) = [finding for finding in report.findings if finding.what == "port"]
+    assert (found.state, found.remedy) == ("ok", None)
+    assert found.detail.startswith(f"a Posebank is already running there: {VERSION} at ")
+    assert live.url in found.detail
+
+
+class Ok(BaseHTTPRequestHandler):
+    """Another service, healthy and well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ok", "info": {"title": "Another", "version": "1"}}')
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_the_doctor_takes_no_other_server_for_a_posebank(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.doctor.ASK_SECONDS", 0.2)
+    with HTTPServer(("127.0.0.1", 0), Ok) as other, socket.socket() as silent:
+        serving_it = threading.Thread(target=other.serve_forever)
+        serving_it.start()
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for port in (other.server_port, silent.getsockname()[1]):
+            report = examine(Settings(home=home, port=port))
+            (found,) = [finding for finding in report.findings if finding.what == "port"]
+            assert found.state == "note"
+            assert found.detail == f"Port {port} of 127.0.0.1 is in use."
+            assert found.remedy
+        other.shutdown()
+        serving_it.join()
 
 
 def test_the_doctor_takes_a_fresh_machine_as_it_is(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_crash_is_told_with_its_trace_and_the_answer_without(
     def crash(*_: object, **__: object) -> None:
         raise ZeroDivisionError("nobody foresaw it")
 
-    monkeypatch.setattr(questions, "answer_pose", crash)
+    monkeypatch.setattr(questions, "answer_poses", crash)
     answer = live.ask("/pose/estimate", query.jpeg)
     assert_problem(answer, 500, "internal")
     number = answer.headers["x-request-id"]

@@ -118,6 +118,16 @@ def test_no_label_holds_what_a_client_made_up(own: Live) -> None:
     assert found["posebank_requests_total", "other", "unmatched", "404"] == 1
 
 
+def test_routes_are_called_as_in_the_openapi_document(own: Live) -> None:
+    paths = own.client.get("/openapi.json").json()["paths"]
+    asked = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    for method, path in asked:
+        filled = path.replace("{instance}", "drills/7").replace("{view_id}", "f" * 16)
+        own.client.request(method, re.sub(r"\{\w+\}", "x", filled))
+    names = [name for name in told(own) if name[0] == "posebank_requests_total"]
+    assert asked | {("GET", "files")} == {(method, route) for _, method, route, _ in names}
+
+
 def test_the_indexes_are_told(own: Live) -> None:
     (index,) = own.client.get("/indexes").json()["indexes"]
     found = told(own)

@@ -83,12 +83,12 @@ def test_where_it_abstains_the_hypothesis_and_the_reason_are_told(
     from service import questions
 
     def unsure(*args: Any, **options: Any) -> Any:
-        answer = answer_pose(*args, **options)
+        (answer,) = answer_poses(*args, **options)
         doubt = replace(answer.consensus, box=None, confidence=0.1, reason="They disagree.")
-        return replace(answer, consensus=doubt)
+        return [replace(answer, consensus=doubt)]
 
-    answer_pose = questions.answer_pose
-    monkeypatch.setattr(questions, "answer_pose", unsure)
+    answer_poses = questions.answer_poses
+    monkeypatch.setattr(questions, "answer_poses", unsure)
     told = live.ask("/pose/estimate", query.jpeg, query.request).json()
     assert told["box"] is told["consensus"]["box"] is None
     assert told["reason"] == told["consensus"]["reason"] == "They disagree."

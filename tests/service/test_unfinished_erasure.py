@@ -31,8 +31,8 @@ class Damaged:
             raise GalleryError("Version a of 'toys' is damaged.", "Drop it.")
         return (Rewritten("toys", "b", "c"),)
 
-    def refresh(self) -> tuple[str, ...]:
-        return ()
+    def follow(self) -> None:
+        pass
 
 
 def test_it_is_told_once_and_seldom_tried(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
+import sys
 import threading
 import time
 import weakref
@@ -17,6 +20,7 @@ from service.metrics import Metrics
 from service.problems import RefusedError
 from service.serving import Serving
 from service.settings import Settings
+from service.workers import NICER, Workers, behind_the_loop
 
 
 class Picture:
@@ -74,3 +78,29 @@ def test_an_error_of_the_work_itself_stays_what_it_is() -> None:
         desk.close()
 
     asyncio.run(test())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no nice levels of their own")
+def test_threads_go_behind_the_event_loop() -> None:
+    """Else a server asked for more than it can carry hears of requests too late to refuse them."""
+    workers = Workers(1, behind_the_loop)
+
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    here = nice()
+    assert asyncio.run(workers.run(nice)) == min(19, here + NICER)
+    assert nice() == here
+    workers.close()
+
+
+def test_a_sandbox_without_nice_levels_is_no_reason_not_to_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: int) -> None:
+        raise OSError(errno.ENOSYS, "not here")
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    workers = Workers(1, behind_the_loop)
+    assert asyncio.run(workers.run(lambda: 7)) == 7
+    workers.close()

@@ -16,18 +16,17 @@ class Serving:
     """Counts what a writer asks of the real one."""
 
     def __init__(self) -> None:
-        self.refreshed = 0
+        self.followed = 0
 
-    def refresh(self) -> tuple[str, ...]:
-        self.refreshed += 1
-        return ()
+    def follow(self) -> None:
+        self.followed += 1
 
 
 def test_a_change_is_seen_before_it_is_answered() -> None:
     serving = Serving()
     writer = Writer(serving)  # type: ignore[arg-type]
     assert asyncio.run(writer.run(lambda: "stored")) == "stored"
-    assert serving.refreshed == 1
+    assert serving.followed == 1
     writer.close()
 
 
