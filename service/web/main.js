@@ -3,9 +3,10 @@
 import { get } from "./api.js";
 import { drawAnswer, wireAsking } from "./ask/asking.js";
 import { showEnrolled, wireEnrolment } from "./enrol/enrol.js";
-import { forgetGallery, showGallery, wireGallery } from "./gallery/gallery.js";
+import { dropView, forgetGallery, showGallery, wireGallery } from "./gallery/gallery.js";
 import { showView, wireView } from "./gallery/view.js";
 import { wireImage } from "./image/image.js";
+import { setLimits } from "./image/limits.js";
 import { offerSamples } from "./image/samples.js";
 import { onIndexes, refreshIndexes, watchIndexes } from "./indexes.js";
 import { onKey, wireKey } from "./key.js";
@@ -37,10 +38,8 @@ function forget(why) {
 async function tellVersion() {
   const about = await get("version");
   $("version").textContent = `Posebank ${about.version}`;
-  const { max_image_bytes: bytes, max_image_pixels: pixels, max_k: k } = about.limits;
-  $("limits").textContent =
-    `JPEG, PNG or WebP, up to ${Math.floor(bytes / 1e6)} MB and ${Math.floor(pixels / 1e6)} megapixels.`;
-  $("ask").elements.k.max = k;
+  $("limits").textContent = setLimits(about.limits);
+  $("ask").elements.k.max = about.limits.max_k;
 }
 
 // What a server with keys tells only to those who have one.
@@ -55,7 +54,7 @@ wireAsking();
 wireEnrolment();
 wireGallery();
 wireMap();
-wireView(forget);
+wireView(forget, dropView);
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();

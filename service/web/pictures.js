@@ -11,7 +11,7 @@ const nearby = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
     nearby.unobserve(target);
-    load(target).catch(() => {}); // the alternative text stays
+    load(target).catch(() => target.dispatchEvent(new Event("error"))); // the alternative text stays
   }
 }, { rootMargin: "200px" });
 

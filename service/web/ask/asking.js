@@ -1,11 +1,13 @@
 // A question goes out, its answers are drawn.
 
 import { post, Refused } from "../api.js";
+import { h, s } from "../elements.js";
 import { crop, cropUnfinished, image, onCrop, onImage, stage } from "../image/image.js";
 import { named, onIndexes } from "../indexes.js";
 import { key, onKey } from "../key.js";
 import { fillFilters, fillIndexes } from "../options.js";
 import { tellProblem } from "../problem.js";
+import { route } from "../routes.js";
 import { curlCommand, wireCopy } from "./curl.js";
 import { cuboid, orbit } from "./cuboid.js";
 import { readRequest, unfinished, writeRequest } from "./form.js";
@@ -17,16 +19,20 @@ const $ = (id) => document.getElementById(id);
 const form = $("ask");
 let underway = null;
 let shown = null; // what lies over the image: { boxes, caption }
+let askedCrop = null; // the crop that the answer is of, as cropText() told it
+
+const cropText = () => JSON.stringify(cropUnfinished() ? "unfinished" : crop());
+const ofAnotherCrop = () => askedCrop !== null && askedCrop !== cropText();
 
 // Both answers come from one request, unless re-ID alone is asked as curl.
-const question = (route = POSE) =>
-  ({ ...readRequest(form, crop()), timings: true, ...(route === POSE ? { reid: true } : {}) });
+const question = (path = POSE) =>
+  ({ ...readRequest(form, crop()), timings: true, ...(path === POSE ? { reid: true } : {}) });
 
 function showCurl() {
   const base = location.href.replace(/[?#].*$/, "").replace(/\/$/, "");
-  const route = form.elements.route.value;
+  const path = form.elements.route.value;
   const name = image()?.name ?? "image.jpg";
-  $("curl-text").textContent = curlCommand(base, route, name, question(route), key() !== "");
+  $("curl-text").textContent = curlCommand(base, path, name, question(path), key() !== "");
 }
 
 // An answer that comes after its image was replaced must not be drawn over the next one.
@@ -37,8 +43,34 @@ function dropQuestion() {
 }
 
 export function drawAnswer() {
-  stage.setBoxes(shown?.boxes ?? []);
-  $("caption").textContent = shown?.caption ?? "";
+  const [boxes, text] = [shown?.boxes ?? [], shown?.caption ?? ""];
+  const other = ofAnotherCrop();
+  stage.setBoxes(other ? [s("g", { class: "of-another-crop" }, ...boxes)] : boxes);
+  $("caption").textContent = other && text ? `${text} · of another crop` : text;
+}
+
+// An answer stays when its crop is changed, marked as one of another crop.
+function markAnswer() {
+  const results = $("results");
+  const other = ofAnotherCrop();
+  if (other === results.classList.contains("of-another-crop")) return;
+  results.classList.toggle("of-another-crop", other);
+  if (other) results.prepend(changedNote());
+  else results.querySelector(".changed")?.remove();
+  if (route().name === "ask") drawAnswer();
+}
+
+const changedNote = () => h(
+  "p", { class: "changed", "data-testid": "changed" },
+  h("strong", {}, "The crop was changed since this answer."), " It and the boxes drawn are of the crop before. ",
+  h("button", { type: "submit", form: form.id, class: "quiet" }, "Ask again"),
+);
+
+// `crop`: the one that the next answer is of.
+function clearAnswer(crop = null) {
+  askedCrop = crop;
+  $("results").classList.remove("of-another-crop");
+  $("results").replaceChildren();
 }
 
 function choose(answer, i) {
@@ -66,6 +98,7 @@ async function submit() {
   }
   underway?.abort();
   const mine = (underway = new AbortController());
+  const asked = cropText();
   $("submit").textContent = "Asking …";
   let answer;
   try {
@@ -76,14 +109,16 @@ async function submit() {
   }
   if (mine !== underway) return;
   $("submit").textContent = "Ask";
-  $("results").replaceChildren(poseCard(answer, (i) => choose(answer, i)), reidCard(answer.reid, answer.index.name));
+  clearAnswer(asked);
+  $("results").append(poseCard(answer, (i) => choose(answer, i)), reidCard(answer.reid, answer.index.name));
+  markAnswer();
 }
 
 function fail(error) {
   dropQuestion();
   shown = null;
+  clearAnswer();
   drawAnswer();
-  $("results").replaceChildren();
   tellProblem($("results"), error);
 }
 
@@ -92,13 +127,16 @@ export function wireAsking() {
   onImage((request) => {
     dropQuestion();
     shown = null;
-    $("results").replaceChildren();
+    clearAnswer();
     $("submit").disabled = !image();
     writeRequest(form, request ?? {});
     showCurl();
     if (request) submit();
   });
-  onCrop(showCurl);
+  onCrop(() => {
+    showCurl();
+    markAnswer();
+  });
   onKey(() => {
     $("results").querySelector(".locked")?.remove();
     showCurl();

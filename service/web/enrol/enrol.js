@@ -1,17 +1,19 @@
 // A thing in the image is named and joins the gallery.
 
-import { post, Refused } from "../api.js";
+import { post } from "../api.js";
 import { h, s } from "../elements.js";
 import { number } from "../fields.js";
 import { forgetGallery } from "../gallery/gallery.js";
-import { crop, cropUnfinished, image, onImage, setCrop, stage } from "../image/image.js";
+import { crop, cropUnfinished, image, onCrop, onImage, setCrop, stage, wholeImage } from "../image/image.js";
 import { onIndexes, refreshIndexes } from "../indexes.js";
 import { onKey } from "../key.js";
 import { fillIndexes } from "../options.js";
 import { thumbnail } from "../pictures.js";
 import { tellProblem } from "../problem.js";
 import { address } from "../routes.js";
+import { bringIntoSight } from "../sight.js";
 
+const TAKEN = "urn:posebank:problem:view-exists"; // of another frame it would not be
 const NEEDED = ["instance", "category", "dataset"];
 const $ = (id) => document.getElementById(id);
 const form = $("enrol");
@@ -26,12 +28,24 @@ function readView() {
   return view;
 }
 
-// null, or what keeps the view from being sent, with the field to go to.
-function unfinished() {
-  const empty = NEEDED.find((name) => !value(name));
-  if (empty) return [`The ${empty} is missing.`, "Say what the thing is: its instance, category and dataset.", empty];
-  if (cropUnfinished()) return ["Some numbers of the crop are missing.", "Fill all of them in, or empty all of them."];
-  return null;
+function missingBox() {
+  if (crop() || wholeImage()) return [];
+  const empty = [...$("crop").querySelectorAll("input")].find((side) => side.value === "");
+  return [cropUnfinished()
+    ? { what: "some numbers of the crop", field: empty, remedy: "Fill in all numbers of the crop, or empty all of them." }
+    : { what: "a box on the image, or the choice “Whole image”", field: empty, remedy: "Draw a box around the thing, or choose “Whole image”." }];
+}
+
+// What keeps the view from being sent: each thing in words, with the field to go to.
+function missing() {
+  if (!image()) return [{ what: "an image", field: $("file"), remedy: "Choose an image." }];
+  const names = NEEDED.filter((name) => !value(name));
+  return [...missingBox(), ...names.map((name) => ({ what: name, field: form.elements[name], remedy: `Say the ${name}.` }))];
+}
+
+function tellMissing() {
+  for (const field of [...$("crop").elements, ...form.elements]) field.setCustomValidity("");
+  $("enrol-missing").textContent = missing().map(({ what }) => what).join(", ");
 }
 
 function enrolledCard(view, where) {
@@ -41,7 +55,7 @@ function enrolledCard(view, where) {
     thumbnail(view),
     h(
       "div", {},
-      h("h2", {}, view.instance, " ", h("span", { class: "hint" }, view.category)),
+      h("h2", {}, `${view.instance} is enrolled `, h("span", { class: "hint" }, view.category)),
       ...words.map((text) => h("p", { class: "hint" }, text)),
       h("p", {}, h("a", { href: address("gallery", { view: view.id }) }, "Open it in the gallery")),
       h("p", {}, h("a", { href: address("gallery", { dataset: view.dataset, instance: view.instance }) }, `All views of ${view.instance}`)),
@@ -52,17 +66,27 @@ function enrolledCard(view, where) {
 const markOf = ([x0, y0, x1, y1], name) =>
   s("rect", { class: "enrolled", x: x0, y: y0, width: x1 - x0, height: y1 - y0 }, s("title", {}, name));
 
+// The field that a refusal is about, or undefined.
+function fieldOf({ type, errors = [] } = {}) {
+  if (type === TAKEN) return form.elements.frame;
+  const names = errors.map(({ where }) => where.split(".").at(-1));
+  return [...form.elements].find((field) => field.name && names.includes(field.name));
+}
+
 function refuse(error) {
   $("enrolled").querySelector(".problem")?.remove();
   tellProblem($("enrolled"), error);
+  const field = fieldOf(error.problem);
+  if (!field) return;
+  field.closest("details")?.setAttribute("open", "");
+  field.focus();
 }
 
 async function submit() {
-  const open = unfinished();
-  if (open) {
-    const [detail, remedy, field] = open;
-    refuse(new Refused({ title: "The view is unfinished", detail, remedy }));
-    if (field) form.elements[field].focus();
+  const [first] = missing();
+  if (first) {
+    first.field.setCustomValidity(first.remedy);
+    first.field.reportValidity(); // said at the field, which gets the focus
     return;
   }
   const from = image();
@@ -72,12 +96,14 @@ async function submit() {
     const asked = readView();
     const view = await post("/views", from.blob, from.name, asked);
     $("enrolled").querySelector(".problem")?.remove();
-    $("enrolled").prepend(enrolledCard(view, asked.index ? `in the index ${asked.index}` : "in the default index"));
+    const card = enrolledCard(view, asked.index ? `in the index ${asked.index}` : "in the default index");
+    $("enrolled").prepend(card);
     if (image() === from) {
       marks.push(markOf(view.bbox, view.instance));
       setCrop(null);
-      showEnrolled(`${view.instance} is enrolled. Draw the next box: without one, the whole image is taken.`);
+      showEnrolled(`${view.instance} is enrolled. Draw the next box.`);
     }
+    bringIntoSight(card);
     forgetGallery();
     await refreshIndexes();
   } catch (error) {
@@ -98,7 +124,10 @@ export function wireEnrolment() {
   onImage(() => {
     marks = [];
     $("enrol-submit").disabled = !image();
+    tellMissing();
   });
+  onCrop(tellMissing);
+  form.addEventListener("input", tellMissing);
   onKey(() => $("enrolled").querySelector(".locked")?.remove());
   onIndexes((served) => {
     fillIndexes(form.elements.index, served);
@@ -110,4 +139,5 @@ export function wireEnrolment() {
     event.preventDefault();
     submit();
   });
+  tellMissing();
 }

@@ -10,6 +10,7 @@ import { problemCard } from "../problem.js";
 import { go, route } from "../routes.js";
 
 const PAGE = 48;
+const MOST = 200; // views of a page that the server gives
 const FILTERS = ["index", "dataset", "category", "split", "annotated", "instance", "sequence"];
 const $ = (id) => document.getElementById(id);
 const form = $("gallery-filters");
@@ -76,6 +77,50 @@ async function load(after = "") {
   }
 }
 
+// A view that is no longer there has no tile.
+export function dropView(id) {
+  const tile = $("gallery-views").querySelector(`[data-view="${CSS.escape(id)}"]`)?.parentElement;
+  if (!tile) return;
+  tile.remove();
+  gone([tile]);
+}
+
+function gone(tiles) {
+  if (!tiles.length) return;
+  news = `${count(tiles.length, "view")} no longer there`;
+  say();
+  news = "";
+}
+
+// A picture that cannot be had may be that of a view that was deleted elsewhere.
+async function checkView(id) {
+  try {
+    await get(`views/${id}`);
+  } catch (error) {
+    if (error.problem?.status === 404) dropView(id);
+  }
+}
+
+// Tiles of views that were deleted elsewhere go; the others stay where they are.
+async function dropDeleted() {
+  const [mine, tiles] = [loading, [...$("gallery-views").children]];
+  const idOf = (tile) => tile.firstChild.dataset.view;
+  const there = new Set();
+  try {
+    for (let after = ""; after !== null && there.size < tiles.length;) {
+      const page = await get(withQuery("views", { ...filters(), after, limit: MOST }));
+      for (const { id } of page.views) there.add(id);
+      after = page.next;
+    }
+  } catch {
+    return; // what is shown stays: the next look will tell
+  }
+  if (mine !== loading) return;
+  const deleted = tiles.filter((tile) => tile.isConnected && !there.has(idOf(tile)));
+  deleted.forEach((tile) => tile.remove());
+  gone(deleted);
+}
+
 const open = (id) => go("gallery", { ...filters(), view: id });
 
 export function showGallery(params) {
@@ -107,4 +152,9 @@ export function wireGallery() {
     go("gallery", target.name === "index" ? { index: target.value } : filters()));
   $("gallery-clear").addEventListener("click", () => go("gallery", { index: form.elements.index.value }));
   $("gallery-more").addEventListener("click", () => load(next));
+  $("gallery-views").addEventListener("error", ({ target }) =>
+    checkView(target.closest("[data-view]").dataset.view), true); // it does not bubble
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible" && route().name === "gallery") dropDeleted();
+  });
 }

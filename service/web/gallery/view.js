@@ -1,6 +1,6 @@
 // One view of the gallery in a dialog: what is known of it, its box in space, deleting it.
 
-import { get } from "../api.js";
+import { get, Refused } from "../api.js";
 import { h } from "../elements.js";
 import { boxFacts, fact } from "../parts.js";
 import { thumbnail } from "../pictures.js";
@@ -13,6 +13,7 @@ import { eraser } from "./erase.js";
 const dialog = document.getElementById("view-dialog");
 let shown = null; // the id of the view that is open
 let erased = null; // told what was deleted
+let missed = null; // told the id of a view that is no longer there
 
 const rounded = (values) => values.map((value) => Number(value.toFixed(1))).join(", ");
 
@@ -73,6 +74,24 @@ function hide() {
   if (dialog.open) dialog.close();
 }
 
+// An id that none can have is one that no view has: whoever typed an address need not know its form.
+const noSuchView = (id) => new Refused({
+  title: "There is no such view",
+  detail: `No view has the id “${id}”: it was deleted, or the address is mistyped.`,
+  remedy: "Look for the view in the gallery.",
+});
+
+function refusal(id, error) {
+  const none = [404, 422].includes(error.problem?.status);
+  return [
+    h("span", { id: "view-title", class: "visually-hidden" }, "View"),
+    problemCard(none ? noSuchView(id) : error),
+    h("div", { class: "buttons after" },
+      none ? h("a", { class: "button", href: address("gallery") }, "To the gallery") : null,
+      h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close")),
+  ];
+}
+
 // The view that the address of any screen names, or none.
 export async function showView(id) {
   if (!id) {
@@ -87,17 +106,15 @@ export async function showView(id) {
   try {
     parts = body(await get(`views/${encodeURIComponent(id)}`));
   } catch (error) {
-    parts = [
-      h("span", { id: "view-title", class: "visually-hidden" }, "View"), problemCard(error),
-      h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close"),
-    ];
+    parts = refusal(id, error);
+    if (error.problem?.status === 404) missed(id);
   }
   if (shown === id) dialog.replaceChildren(...parts);
 }
 
-// `listener(what)` is told what was deleted, in words.
-export function wireView(listener) {
-  erased = listener;
+// `onErased(what)` is told what was deleted, in words; `onMissed(id)` of a view that is not there.
+export function wireView(onErased, onMissed) {
+  [erased, missed] = [onErased, onMissed];
   dialog.addEventListener("close", () => {
     if (shown === null) return; // another screen was gone to
     shown = null;

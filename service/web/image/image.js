@@ -1,7 +1,8 @@
 // The image that is asked about or enrolled from, and the crop drawn on it.
 
 import { all, begun, put } from "../fields.js";
-import { problemCard } from "../problem.js";
+import { tellProblem } from "../problem.js";
+import { checkFile, checkPixels } from "./limits.js";
 import { Stage } from "./stage.js";
 
 const SIDES = ["x0", "y0", "x1", "y1"];
@@ -10,6 +11,7 @@ const form = $("crop");
 const imageListeners = [];
 const cropListeners = [];
 let current = null;
+let whole = false; // whether the whole image was chosen, not just nothing drawn
 
 export const stage = new Stage($("frame"), $("picture"), $("overlay"), (crop) => {
   put(form, SIDES, crop);
@@ -18,18 +20,23 @@ export const stage = new Stage($("frame"), $("picture"), $("overlay"), (crop) =>
 
 export const image = () => current; // { blob, name } or null
 export const crop = () => all(form, SIDES);
+export const wholeImage = () => whole;
 export const cropUnfinished = () => begun(form, SIDES) && !crop();
 
 // `listener(request)` is told of another image, with the request of a sample; null: of a file.
 export const onImage = (listener) => imageListeners.push(listener);
 export const onCrop = (listener) => cropListeners.push(listener);
 
-const tellCrop = () => cropListeners.forEach((listener) => listener());
+function tellCrop(chosenWhole = false) {
+  whole = chosenWhole;
+  $("whole").setAttribute("aria-pressed", String(whole));
+  for (const listener of cropListeners) listener();
+}
 
-export function setCrop(sides) {
+export function setCrop(sides, chosenWhole = false) {
   put(form, SIDES, sides);
   stage.setCrop(sides);
-  tellCrop();
+  tellCrop(chosenWhole);
 }
 
 function showStage(there) {
@@ -43,13 +50,16 @@ export async function take(blob, name, request = null) {
   $("image-problem").replaceChildren();
   $("caption").textContent = "";
   try {
+    await checkFile(blob, name);
     await stage.load(blob);
+    checkPixels(stage.size, name);
     current = { blob, name };
     showStage(true);
     const [width, height] = stage.size;
     $("image-size").textContent = `${name} · ${width} × ${height} — drag to draw the crop`;
   } catch (error) {
-    $("image-problem").replaceChildren(problemCard(error));
+    stage.clear();
+    tellProblem($("image-problem"), error);
   }
   setCrop(request?.bbox?.map((side) => Math.round(side * 100) / 100) ?? null);
   for (const listener of imageListeners) listener(request);
@@ -81,7 +91,7 @@ export function wireImage() {
     stage.setCrop(sides && sides[0] < sides[2] && sides[1] < sides[3] ? sides : null); // while it is typed
     tellCrop();
   });
-  $("whole").addEventListener("click", () => setCrop(null));
+  $("whole").addEventListener("click", () => setCrop(null, !whole));
   $("show-box").addEventListener("change", (event) => stage.show("box", event.target.checked));
   $("show-crop").addEventListener("change", (event) => stage.show("crop", event.target.checked));
 }

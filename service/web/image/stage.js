@@ -28,7 +28,6 @@ export class Stage {
     try {
       await this.picture.decode();
     } catch {
-      this.frame.hidden = true;
       throw new Error("The browser cannot show this file.");
     } finally {
       if (previous.startsWith("blob:")) URL.revokeObjectURL(previous);
@@ -40,6 +39,10 @@ export class Stage {
     this.frame.hidden = false;
     this.boxes = [];
     this.setCrop(null);
+  }
+
+  clear() {
+    this.frame.hidden = true;
   }
 
   setCrop(crop) {

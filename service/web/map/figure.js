@@ -52,7 +52,7 @@ export class MapFigure {
   draw() {
     if (!this.canvas.clientWidth || !this.colours) return;
     drawPoints(this.canvas, this.plane, {
-      colour: this.colours.colour, looked: this.looked,
+      colour: this.colours.colour, shape: this.colours.shape, looked: this.looked,
       stands: (point) => this.single === null || point[this.name] === this.single,
     });
     this.#placeTip();

@@ -9,19 +9,19 @@ export function trajectory(points, { dataset, sequence, instance }) {
     .sort((a, b) => a.time_s - b.time_s || a.frame - b.frame);
 }
 
-function disc(context, [x, y], radius) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-}
+const outline = ({ path }, [x, y], radius) => {
+  const placed = new Path2D();
+  placed.addPath(path, new DOMMatrix([radius, 0, 0, radius, x, y]));
+  return placed;
+};
 
-// `colour(point)`; `stands(point)`: whether it is not faded; `looked`: a point or null.
-export function drawPoints(canvas, plane, { colour, stands, looked }) {
+// `colour(point)`, `shape(point)`; `stands(point)`: whether it is not faded; `looked`: a point or null.
+export function drawPoints(canvas, plane, { colour, shape, stands, looked }) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = (plane.size = [canvas.clientWidth, canvas.clientHeight]);
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
   const theme = getComputedStyle(canvas);
   const [ink, ground] = ["--ink", "--surface"].map((name) => theme.getPropertyValue(name).trim());
   const path = looked ? trajectory(plane.points, looked) : [];
@@ -32,9 +32,11 @@ export function drawPoints(canvas, plane, { colour, stands, looked }) {
     if (onPath.has(point)) continue;
     context.globalAlpha = !stands(point) ? FADED : looked ? 0.35 : 0.85;
     context.fillStyle = colour(point);
-    disc(context, plane.pixel(point), radius);
-    context.fill();
+    const [x, y] = plane.pixel(point);
+    context.setTransform(ratio * radius, 0, 0, ratio * radius, ratio * x, ratio * y);
+    context.fill(shape(point).path);
   }
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (!looked) return;
   context.globalAlpha = 1;
   context.strokeStyle = ink;
@@ -46,14 +48,14 @@ export function drawPoints(canvas, plane, { colour, stands, looked }) {
   for (const point of path) {
     context.fillStyle = colour(point);
     context.strokeStyle = ground;
-    disc(context, plane.pixel(point), radius + 0.5);
-    context.fill();
-    context.stroke();
+    const around = outline(shape(point), plane.pixel(point), radius + 0.5);
+    context.fill(around);
+    context.stroke(around);
   }
   context.fillStyle = colour(looked);
   context.strokeStyle = ink;
   context.lineWidth = 2.5;
-  disc(context, plane.pixel(looked), radius + 4);
-  context.fill();
-  context.stroke();
+  const around = outline(shape(looked), plane.pixel(looked), radius + 4);
+  context.fill(around);
+  context.stroke(around);
 }

@@ -10,6 +10,7 @@ from tests.service.conftest import Query, wait_until
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DARK = {**DESKTOP, "color_scheme": "dark"}
+STILL = {"reduced_motion": "reduce"}
 SHOTS = os.environ.get("POSEBANK_TEST_SHOTS")
 
 

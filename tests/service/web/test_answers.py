@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.service.conftest import Query
+from tests.service.conftest import Query, wait_until
 from tests.service.web.hands import (
     DARK,
     PHONE,
@@ -120,6 +120,52 @@ def test_a_symmetry_shows_the_other_turns(
     assert drawn.count() == 0
     page.click("[data-testid=together]")
     shoot(page, f"symmetry-{fold}")
+
+
+CHANGED = "[data-testid=changed]"
+
+
+def test_an_answer_of_another_crop_says_so(page: Any, query: Query) -> None:
+    ask(page, query)
+    said = page.inner_text("#caption")
+    assert page.locator(CHANGED).count() == 0
+    sides = [page.input_value(f"input[name={name}]") for name in ("x0", "y0", "x1", "y1")]
+    page.locator("rect.crop").focus()
+    page.keyboard.press("Alt+ArrowRight")
+    assert "The crop was changed since this answer" in page.inner_text(CHANGED)
+    assert page.inner_text("#caption") == f"{said} · of another crop"
+    opacity = "(one) => Number(getComputedStyle(one).opacity)"
+    for dimmed in ("[data-testid=pose]", "[data-testid=reid]", "#overlay g:has(> .cuboid)"):
+        assert page.locator(dimmed).evaluate(opacity) < 0.6
+    page.locator("[data-testid=neighbour]").first.click()
+    assert page.locator("#overlay .of-another-crop .cuboid.neighbour").count() == 1
+    page.mouse.move(5, 5)
+    shoot(page, "changed-crop")
+    page.fill("input[name=x0]", sides[0])
+    page.fill("input[name=x1]", sides[2])  # the crop asked about: its own answer again
+    assert page.locator(CHANGED).count() == 0
+    assert page.locator("#overlay .of-another-crop").count() == 0
+    page.fill("input[name=x0]", "")
+    assert page.locator(CHANGED).count() == 1
+    page.click("#whole")
+    assert page.locator(CHANGED).count() == 1
+    with page.expect_response("**/pose/estimate"):
+        page.get_by_role("button", name="Ask again").click()
+    page.wait_for_selector(CHANGED, state="detached")
+    assert page.locator("[data-testid=pose]").evaluate(opacity) == 1
+    assert "another crop" not in page.inner_text("#caption")
+
+
+def test_a_crop_changed_while_it_is_asked_about(page: Any, query: Query) -> None:
+    held: list[Any] = []
+    page.route("**/pose/estimate", lambda route: held.append(route))
+    upload(page, query)
+    page.click("#submit")
+    wait_until(lambda: page.evaluate("true") and bool(held))  # evaluating lets events in
+    draw(page, (60, 40, 250, 200))
+    held[0].continue_()
+    page.wait_for_selector("[data-testid=pose]")
+    assert page.locator(CHANGED).count() == 1
 
 
 def test_neighbours_by_keyboard(page: Any, query: Query) -> None:

@@ -9,10 +9,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
-from tests.service.conftest import Live, Query, wait_until
-from tests.service.web.hands import crop, draw, moved, shoot, until, upload
+from tests.service.conftest import Live, Query, Start, wait_until
+from tests.service.web.conftest import opened
+from tests.service.web.hands import DESKTOP, crop, draw, moved, shoot, until, upload
 
 
 def test_annotated_views_only(page: Any, query: Query) -> None:
@@ -84,6 +87,57 @@ def test_a_file_that_is_no_image(page: Any) -> None:
     page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"nothing"})
     page.wait_for_selector("[data-testid=problem]")
     assert page.is_disabled("#submit")
+
+
+@pytest.fixture(scope="module")
+def strict(start: Start, home: Path) -> Live:
+    """A server that takes small images only."""
+    return start(home, max_image_bytes=4_000, max_image_pixels=60_000)
+
+
+def choose(page: Any, name: str, kind: str, data: bytes) -> str:
+    """What is said when a file is chosen, while nothing may be sent."""
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.url) if one.method == "POST" else None)
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": data})
+    said = str(page.inner_text("#image-problem [data-testid=problem]"))
+    assert page.is_disabled("#submit")
+    assert page.is_disabled("#enrol-submit")
+    assert page.is_visible("#drop")
+    assert not page.is_visible("#frame")
+    assert sent == []
+    return said
+
+
+def test_a_file_that_would_be_refused_is_refused_when_chosen(
+    browser: Any, strict: Live, query: Query
+) -> None:
+    with opened(browser, strict.url, DESKTOP) as page:
+        wait_until(lambda: "0.004 MB and 0.06 megapixels" in page.inner_text("#limits"))
+        said = choose(page, "notes.pdf", "application/pdf", b"%PDF-1.7 and more")
+        assert "notes.pdf is given as application/pdf" in said
+        assert "no JPEG, PNG or WebP image" in said
+        shoot(page, "wrong-type")
+        assert "0 bytes" in choose(page, "empty.jpg", "image/jpeg", b"")
+        said = choose(page, "long.jpg", "image/jpeg", query.jpeg + bytes(50_000))
+        assert f"has {len(query.jpeg) + 50_000:,} bytes" in said
+        assert "limit of 4,000" in said
+        assert "POSEBANK_MAX_IMAGE_BYTES" in said
+        shoot(page, "too-large")
+        small = cv2.imencode(".png", np.zeros((240, 320), np.uint8))[1].tobytes()
+        said = choose(page, "wide.png", "image/png", small)
+        assert "320 × 240, 76,800 pixels" in said
+        assert "limit of 60,000" in said
+        assert "What to do" in said
+
+
+def test_each_type_that_the_server_reads_is_taken(page: Any) -> None:
+    for kind in ("jpg", "png", "webp"):
+        data = cv2.imencode(f".{kind}", np.zeros((40, 60, 3), np.uint8))[1].tobytes()
+        file = {"name": f"a.{kind}", "mimeType": "", "buffer": data}
+        page.set_input_files("#file", file)
+        until(page, f"document.getElementById('image-size').textContent.startsWith('a.{kind}')")
+        assert page.is_enabled("#submit")
 
 
 def test_after_a_good_image_a_broken_one_asks_nothing(page: Any, query: Query) -> None:

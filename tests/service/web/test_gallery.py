@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.service.conftest import Live, wait_until
@@ -124,11 +125,64 @@ def test_one_view(curator: Any, changing: Live) -> None:
 
 
 def test_a_view_that_is_not_there(curator: Any, changing: Live) -> None:
-    curator.goto(f"{changing.url}/#/gallery?view=0000000000000000")
+    for id in ("0000000000000000", "nope", "a/b?c"):
+        curator.goto(f"{changing.url}/#/gallery?{httpx.QueryParams(view=id, category='cup')}")
+        curator.wait_for_selector(f"{DIALOG} [data-testid=problem]")
+        said = curator.inner_text(f"{DIALOG} [data-testid=problem]")
+        assert "There is no such view" in said
+        assert f"No view has the id “{id}”" in said
+        assert "^[0-9a-f]" not in said
+        shoot(curator, "no-such-view")
+        curator.get_by_role("button", name="Close").click()
+        assert not curator.is_visible(DIALOG)
+        listed(curator, 30)
+    curator.goto(f"{changing.url}/#/gallery?view=nope&category=cup")
     curator.wait_for_selector(f"{DIALOG} [data-testid=problem]")
-    assert "0000000000000000" in curator.inner_text(f"{DIALOG} [data-testid=problem]")
-    curator.get_by_role("button", name="Close").click()
+    curator.get_by_role("link", name="To the gallery").click()
+    listed(curator, 48)
     assert not curator.is_visible(DIALOG)
+
+
+def away_and_back(page: Any) -> None:
+    """Another tab is looked at, and this one again: headless, only the event tells of it."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_what_was_deleted_elsewhere_goes(curator: Any, changing: Live) -> None:
+    curator.goto(f"{changing.url}/#/gallery?instance=book-1")
+    listed(curator, 15)
+    first, second, third, *rest = shown(curator)
+    for id in (first, second):
+        assert changing.client.delete(f"/views/{id}").status_code == 200
+    curator.evaluate(  # a picture that is fetched only now
+        f"document.querySelector('[data-view=\"{first}\"] img').src = 'views/{first}/thumbnail?'"
+    )
+    listed(curator, 14)
+    assert curator.inner_text("#gallery-said") == "1 view no longer there · 14 views"
+    curator.locator(f"[data-view='{second}']").click()
+    curator.wait_for_selector(f"{DIALOG} [data-testid=problem]")
+    assert shown(curator) == [third, *rest]
+    curator.keyboard.press("Escape")
+    curator.wait_for_selector(DIALOG, state="hidden")
+    curator.locator(f"[data-view='{rest[0]}']").focus()
+    for id in (third, rest[-1]):
+        assert changing.client.delete(f"/views/{id}").status_code == 200
+    assert len(shown(curator)) == 13
+    away_and_back(curator)
+    listed(curator, 11)
+    assert shown(curator) == rest[:-1]
+    assert curator.inner_text("#gallery-said") == "2 views no longer there · 11 views"
+    assert curator.evaluate("document.activeElement.dataset.view") == rest[0]
+    shoot(curator, "gallery-gone")
+
+
+def test_a_picture_that_is_away_takes_no_view_with_it(curator: Any, changing: Live) -> None:
+    curator.route("**/thumbnail", lambda route: route.fulfill(status=404, body=""))
+    curator.goto(f"{changing.url}/#/gallery?instance=cup-0")
+    listed(curator, 15)
+    away_and_back(curator)
+    curator.wait_for_timeout(300)
+    assert len(shown(curator)) == 15
 
 
 def test_deleted_for_good(curator: Any, changing: Live) -> None:

@@ -107,6 +107,7 @@ def test_a_key_that_may_only_look(guest: Any, keys: Keys, locked: Live) -> None:
     upload(guest, make_query())
     for field in ("instance", "category", "dataset"):
         guest.fill(f"#enrol [name={field}]", "mine")
+    guest.click("#whole")
     guest.click("#enrol-submit")
     guest.wait_for_selector("#enrolled .locked")
     assert "no scope enrol" in guest.inner_text("#enrolled .locked")

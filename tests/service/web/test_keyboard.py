@@ -46,8 +46,7 @@ def test_the_screens_by_keyboard(page: Any) -> None:
     for name in SCREENS[1:]:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        current = page.get_attribute(f"nav a[data-screen={name}]", "aria-current")
-        assert current == "page"
+        page.wait_for_selector(f"nav a[data-screen={name}][aria-current=page]")
         assert page.title().lower().startswith(name)
     page.go_back()
     assert page.title().startswith("Enrol")

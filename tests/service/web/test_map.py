@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -201,3 +202,60 @@ def test_time_runs_through_the_colours(page: Any) -> None:
     assert [told["points"][0], told["points"][2]] == told["ends"]
     assert len(set(told["points"])) == 3
     assert "2.5 s" in told["said"]
+
+
+NAMED = """async (count) => {
+  const { colouring } = await import("/web/map/colours.js");
+  const points = Array.from({ length: count }, (_, i) => ({ instance: `thing-${i}` }));
+  const { colour, shape, legend } = colouring(points, "instance", () => {});
+  const swatches = [...legend().querySelectorAll("button")].map((button) => {
+    const path = button.querySelector("path");
+    return [path.getAttribute("fill"), path.getAttribute("d"), button.textContent.trim()];
+  });
+  return { marks: points.map((point) => [colour(point), shape(point).d]), swatches };
+}"""
+
+
+@pytest.mark.parametrize("count", [2, 10, 11, 24, 25, 40, 96])
+def test_each_name_has_a_mark_of_its_own(page: Any, count: int) -> None:
+    """Colours that are told apart, then the same in other shapes; the legend shows both."""
+    told = page.evaluate(NAMED, count)
+    marks = [tuple(mark) for mark in told["marks"]]
+    assert len(set(marks)) == count
+    colours = sorted({colour for colour, _ in marks})
+    bytes_ = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours]
+    lab = cv2.cvtColor(np.array([bytes_], np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
+    apart = np.linalg.norm(lab[:, None] - lab[None], axis=2) + np.diag([np.inf] * len(lab))
+    assert apart.min() > 14  # CIE 1976; 2.3 is just noticed
+    shown = {(fill, d) for fill, d, _ in told["swatches"]}
+    assert len(shown) == min(count, 40)
+    assert shown <= set(marks)
+
+
+def test_many_instances_on_the_map(page: Any) -> None:
+    """Names beyond the colours are drawn in other shapes, and the tip names each."""
+
+    def many(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        for i, point in enumerate(told["points"]):
+            point["instance"] = f"thing-{i // 2:02}"
+        first = told["points"]
+        told["points"] = first + [
+            {**one, "x": one["x"] * 0.6, "y": one["y"] * 0.6 + 0.1, "instance": f"more-{i:02}"}
+            for i, one in enumerate(first)
+        ]
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/map?*", many)
+    screen(page, "map")
+    page.select_option("#map-choices [name=colour]", "instance")
+    until(page, "document.querySelectorAll('.legend button').length === 36")
+    assert page.locator(".legend path").nth(0).get_attribute("d") != (
+        page.locator(".legend path").nth(30).get_attribute("d")
+    )
+    page.locator(CANVAS).focus()
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(f"{TIP} strong")[:5] in ("thing", "more-")
+    page.keyboard.press("Escape")
+    shoot(page, "map-many")
