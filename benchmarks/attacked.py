@@ -6,6 +6,8 @@ second; what runs in them is `posebank serve` and `index` from the command line 
 
 from __future__ import annotations
 
+import argparse
+import json
 import multiprocessing
 import os
 import socket
@@ -28,6 +30,16 @@ FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
     ["attacked", "service.cli", "service.serve", "index.cli", "index.build", "index.verify"]
 )
+
+
+def attack_options(description: str) -> argparse.ArgumentParser:
+    """A parser of the options that all attacks on a home take."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=Path("examples/sequences"))
+    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgres", help="a database of a server that may make another one")
+    return parser
 
 
 def run_command(words: tuple[str, ...], environment: dict[str, str], out: Path) -> None:
@@ -210,3 +222,13 @@ def annotated(instance: str, sequence: str, frame: int = 0) -> dict[str, Any]:
         "sequence": sequence,
         "frame": frame,
     }
+
+
+def report(options: argparse.Namespace, found: dict[str, Any], log: str, faults: list[str]) -> int:
+    """Prints what was found as one JSON object; the exit code, 1 where there are faults or the
+    server's ``log`` has stack traces."""
+    crashes = log.count("Traceback")
+    about = {"database": "postgres" if options.postgres else "sqlite", "seed": options.seed}
+    ends = {"tracebacks_in_the_log": crashes, "faults": faults}
+    print(json.dumps({**about, **found, **ends}, indent=1))
+    return 1 if faults or crashes else 0

@@ -11,7 +11,6 @@ Postgres the database lies elsewhere and the files alone on that disk. Prints on
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -27,7 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from attacked import Asked, Attacked, annotated, database, picture
+from attacked import (
+    Asked,
+    Attacked,
+    annotated,
+    attack_options,
+    database,
+    picture,
+    report,
+)
 
 from index import manage
 from index.home import Home
@@ -311,12 +318,8 @@ def attack(trial: Trial, points: int, moments: random.Random, on_disk: bool) -> 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("examples/sequences"))
-    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
+    parser = attack_options(__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgres", help="a database of a server that may make another one")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("disk_full.py mounts a file system: run it as root", file=sys.stderr)
@@ -332,9 +335,8 @@ def main() -> int:
                 found = attack(trial, options.points, moments, options.postgres is None)
             finally:
                 attacked.kill()
-        crashes = attacked.server_log.read_text().count("Traceback")
-    print(json.dumps({**found, "tracebacks_in_the_log": crashes}, indent=1))
-    return 1 if found["faults"] or crashes else 0
+        log = attacked.server_log.read_text()
+    return report(options, found, log, found["faults"])
 
 
 if __name__ == "__main__":

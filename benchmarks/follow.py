@@ -16,9 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,7 +24,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from serving import build_sample, serving
+from serving import built_sample, sample_options, serving
 from soak_load import Load, form
 
 LIMIT_S = 1.0
@@ -142,20 +140,12 @@ async def measure(urls: tuple[str, str], arguments: argparse.Namespace) -> dict[
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = sample_options(__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=100)
     parser.add_argument("--load", type=int, default=3, help="clients at each server")
-    parser.add_argument("--database", help="SQLAlchemy URL of an empty database; else SQLite")
-    parser.add_argument("--sample", type=Path, default=Path("examples"))
-    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
     arguments = parser.parse_args()
-    if arguments.database:
-        os.environ["POSEBANK_DATABASE_URL"] = arguments.database
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        build_sample(home, arguments.sample, arguments.encoder)
-        with serving(home) as one, serving(home) as other:
-            told = asyncio.run(measure((one.url, other.url), arguments))
+    with built_sample(arguments) as home, serving(home) as one, serving(home) as other:
+        told = asyncio.run(measure((one.url, other.url), arguments))
     print(json.dumps({"database": arguments.database or "sqlite", **told}, indent=1))
     late = [
         (what, one)

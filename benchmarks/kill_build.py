@@ -9,8 +9,6 @@ and the server has to take it up. Prints one JSON object.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import sys
 import tempfile
@@ -19,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
-from attacked import Asked, Attacked, Command, database
+from attacked import Asked, Attacked, Command, attack_options, database, report
 
 from index import manage
 from index.home import Home
@@ -114,13 +112,9 @@ class Trial:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("examples/sequences"))
-    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
+    parser = attack_options(__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stride", type=int, default=1, help="build from every n-th frame")
-    parser.add_argument("--postgres", help="a database of a server that may make another one")
     options = parser.parse_args()
     words = ("--data", options.data, "--encoder", options.encoder, "--fps", 0, "--threads", 1)
     words += ("--stride", options.stride)
@@ -141,22 +135,17 @@ def main() -> int:
                         trial.round(moments, min(MOST_KILLS, left))
             finally:
                 attacked.kill()
-        crashes = attacked.server_log.read_text().count("Traceback")
+        log = attacked.server_log.read_text()
     trial.faults += [f"question: {text}" for text in asked.failures]
     found = {
-        "database": "postgres" if options.postgres else "sqlite",
-        "seed": options.seed,
         "undisturbed_s": round(trial.undisturbed, 3),
         "kills": sum(k * n for k, n in trial.kills.items()),
         "builds_by_kills": dict(sorted(trial.kills.items())),
         "version": next(iter(trial.wanted)).split("/")[0],
         "questions_answered": sum(asked.answers.values()),
         "questions_failed": len(asked.failures),
-        "tracebacks_in_the_log": crashes,
-        "faults": trial.faults,
     }
-    print(json.dumps(found, indent=1))
-    return 1 if trial.faults or crashes else 0
+    return report(options, found, log, trial.faults)
 
 
 if __name__ == "__main__":

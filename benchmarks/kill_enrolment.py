@@ -11,7 +11,6 @@ done wholly or not at all; the index opens and verifies. Prints one JSON object.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
@@ -29,7 +28,7 @@ from typing import Any
 import httpx
 import numpy as np
 import sqlalchemy as sa
-from attacked import Attacked, annotated, database, picture
+from attacked import Attacked, annotated, attack_options, database, picture, report
 
 from index import manage
 from index.home import Home
@@ -358,12 +357,8 @@ def attack(attacked: Attacked, ledger: Ledger, kills: int, seed: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("examples/sequences"))
-    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
+    parser = attack_options(__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgres", help="a database of a server that may make another one")
     options = parser.parse_args()
     ledger = Ledger()
     began = time.perf_counter()
@@ -380,18 +375,13 @@ def main() -> int:
                 attack(attacked, ledger, options.kills, options.seed)
             finally:
                 attacked.kill()
-        crashes = attacked.server_log.read_text().count("Traceback")
+        log = attacked.server_log.read_text()
     found: dict[str, Any] = {
-        "database": "postgres" if options.postgres else "sqlite",
-        "seed": options.seed,
         **dict(sorted(ledger.counts.items())),
         "median_start_s": round(statistics.median(attacked.seconds), 2),
         "seconds": round(time.perf_counter() - began),
-        "tracebacks_in_the_log": crashes,
-        "faults": ledger.faults,
     }
-    print(json.dumps(found, indent=1))
-    return 1 if ledger.faults or crashes else 0
+    return report(options, found, log, ledger.faults)
 
 
 if __name__ == "__main__":

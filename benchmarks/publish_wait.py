@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
-import tempfile
 import time
 from dataclasses import replace
 from multiprocessing.synchronize import Event
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from serving import build_sample
+from serving import built_sample, sample_options
 
 from index.building.assemble import assemble
 from index.building.plan import Plan, make_plan
@@ -158,18 +156,11 @@ def measure(home: Home, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = sample_options(__doc__.splitlines()[0])
     parser.add_argument("--views", type=int, default=100_000)
-    parser.add_argument("--database", help="SQLAlchemy URL of an empty database; else SQLite")
-    parser.add_argument("--sample", type=Path, default=Path("examples"))
-    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
     arguments = parser.parse_args()
-    if arguments.database:
-        os.environ["POSEBANK_DATABASE_URL"] = arguments.database
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "home"
-        build_sample(path, arguments.sample, arguments.encoder)
-        print(json.dumps(measure(Home.open(path, arguments.database), arguments), indent=1))
+    with built_sample(arguments) as path:
+        print(json.dumps(measure(Home.open(path), arguments), indent=1))
 
 
 if __name__ == "__main__":

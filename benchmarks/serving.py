@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -50,6 +52,27 @@ def build_sample(home: Path, sample: Path, encoder: Path, name: str = "sample") 
     """Builds the index ``name`` of the sample's sequences into ``home``."""
     data = ("--data", sample / "sequences", "--encoder", encoder, "--home", home)
     subprocess.run(posebank("index.cli", "build", name, *data), check=True, stdout=sys.stderr)
+
+
+def sample_options(description: str) -> argparse.ArgumentParser:
+    """A parser of the options that say what ``built_sample`` builds, and where."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--sample", type=Path, default=Path("examples"))
+    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
+    parser.add_argument("--database", help="SQLAlchemy URL of an empty database; else SQLite")
+    return parser
+
+
+@contextmanager
+def built_sample(arguments: argparse.Namespace) -> Iterator[Path]:
+    """A home with the sample's index, for as long as the block runs; servers of it find its
+    database by their environment."""
+    if arguments.database:
+        os.environ["POSEBANK_DATABASE_URL"] = arguments.database
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        build_sample(home, arguments.sample, arguments.encoder)
+        yield home
 
 
 @contextmanager

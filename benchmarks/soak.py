@@ -24,14 +24,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import theilslopes
-from serving import Server, build_sample, posebank, serving
+from serving import Server, built_sample, posebank, sample_options, serving
 from soak_load import Load
 
 MEMORY_RATIO = 1.05
@@ -177,21 +176,13 @@ def judged(rows: Any, at_rest: tuple[float, ...], after: tuple[float, ...]) -> d
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = sample_options(__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--database", help="SQLAlchemy URL of an empty database; else SQLite")
-    parser.add_argument("--sample", type=Path, default=Path("examples"))
-    parser.add_argument("--encoder", type=Path, default=Path("examples/encoder"))
     parser.add_argument("--samples", type=Path, help="write what was seen each second here")
     arguments = parser.parse_args()
-    if arguments.database:
-        os.environ["POSEBANK_DATABASE_URL"] = arguments.database
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        build_sample(home, arguments.sample, arguments.encoder)
-        with serving(home) as server:
-            told = asyncio.run(soak(server, arguments))
+    with built_sample(arguments) as home, serving(home) as server:
+        told = asyncio.run(soak(server, arguments))
     print(json.dumps(told, indent=1))
     return 0 if all(told["flat"].values()) and not told["unexpected"] + told["stack_traces"] else 1
 
