@@ -19,6 +19,7 @@ export class MapFigure {
     this.plane = new Plane(points);
     this.looked = null;
     this.fingers = new Map();
+    this.clicking = null; // with what the click that is to come is made: mouse, pen or touch
     this.canvas = h("canvas", {
       class: "map", tabindex: 0, role: "application", "data-testid": "map",
       "aria-label": "The views as points. Arrow keys go from point to point, Enter opens one, plus and "
@@ -103,6 +104,7 @@ export class MapFigure {
     on("pointerdown", (event) => this.#press(event));
     on("pointermove", (event) => this.#move(event));
     on("pointerup", (event) => this.#lift(event));
+    on("click", (event) => this.#click(event));
     on("pointercancel", (event) => this.fingers.delete(event.pointerId));
     on("pointerleave", (event) => event.pointerType === "mouse" && this.look(null));
     on("keydown", (event) => this.#key(event));
@@ -142,13 +144,20 @@ export class MapFigure {
     if (finger.moved) finger.at = now;
   }
 
-  // A click opens the point under it; a finger first shows it, and opens it the second time.
   #lift(event) {
     const finger = this.fingers.get(event.pointerId);
     this.fingers.delete(event.pointerId);
-    if (!finger || finger.moved) return;
-    const point = this.plane.nearest([event.offsetX, event.offsetY], NEAR[event.pointerType] ?? NEAR.mouse);
-    if (point && (event.pointerType === "mouse" || point === this.looked)) this.open(point);
+    this.clicking = finger && !finger.moved ? event.pointerType : null;
+  }
+
+  // A click opens the point under it; a finger first shows it, and opens it the second time. Not when
+  // it is lifted: the click may come later, and would close the dialog that it then falls beside.
+  #click(event) {
+    const kind = this.clicking;
+    this.clicking = null;
+    if (!kind) return; // the end of a drag
+    const point = this.plane.nearest([event.offsetX, event.offsetY], NEAR[kind] ?? NEAR.mouse);
+    if (point && (kind === "mouse" || point === this.looked)) this.open(point);
     else this.look(point);
   }
 

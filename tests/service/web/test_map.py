@@ -181,6 +181,34 @@ def test_a_tap_shows_and_a_second_one_opens(page: Any, sampled: Live) -> None:
     page.wait_for_selector("#view-dialog .facts")
 
 
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_on_a_slow_phone_the_tap_that_opens_does_not_close(page: Any, sampled: Live) -> None:
+    """Its click comes long after the finger was lifted, to whatever then lies under it."""
+    point = alone(opened_map(page, sampled))
+    page.evaluate(
+        """() => {
+          window.clicked = [];
+          addEventListener("click", (event) => {
+            if (!event.isTrusted) return;
+            event.stopImmediatePropagation();
+            setTimeout(() => {
+              const under = document.elementFromPoint(event.clientX, event.clientY);
+              clicked.push(under.dataset.testid ?? under.tagName);
+              under.dispatchEvent(new PointerEvent("click", event));
+            }, 300);
+          }, true);
+        }"""
+    )
+    edge = page.locator(CANVAS).bounding_box()
+    at = edge["x"] + point["at"][0], edge["y"] + point["at"][1]
+    page.touchscreen.tap(*at)
+    wait_until(lambda: looked(page) == point["id"])
+    page.touchscreen.tap(*at)
+    page.wait_for_selector("#view-dialog .facts")
+    until(page, "clicked.length === 2")
+    assert page.evaluate("clicked") == ["map", "map"]
+
+
 @pytest.mark.parametrize("page", [DARK], indirect=True)
 def test_in_the_dark(page: Any, sampled: Live) -> None:
     hover(page, alone(opened_map(page, sampled)))
