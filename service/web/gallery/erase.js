@@ -6,6 +6,7 @@ import { refreshIndexes } from "../indexes.js";
 import { count } from "../parts.js";
 import { problemCard } from "../problem.js";
 
+const DOUBLE_MS = 500; // the second press of a double one comes within it
 const GONE = "Gone for good: the row, the picture, and the vector in every file of the index.";
 
 const said = ({ views, versions }) => [
@@ -13,8 +14,8 @@ const said = ({ views, versions }) => [
   ...versions.map(({ index, after }) => `${index} is now version ${after}`),
 ].join(", ");
 
-// `erased(what)` is told when it is done.
-export function eraser(view, erased) {
+// `done(what)` is told, in words, when it is done, or when it failed after the dialog was closed.
+export function eraser(view, done) {
   const of = `${view.instance} of ${view.dataset}`;
   const choices = [
     ["Delete this view", "Delete this one view?", `views/${view.id}`],
@@ -27,12 +28,15 @@ export function eraser(view, erased) {
 
   function confirm(name, question, where) {
     const keep = h("button", { type: "button", class: "quiet", onclick: () => back(name) }, "Keep");
-    const sure = h("button", { type: "button", class: "danger", onclick: () => run(sure, where) }, "Delete for good");
+    const sure = h("button", { type: "button", class: "danger", onclick: () => run(sure, keep, where) }, "Delete for good");
     place.replaceChildren(
       h("div", { class: "confirm", role: "group", "aria-label": question, "data-testid": "confirm" },
         h("p", {}, h("strong", {}, question), ` ${GONE}`), h("div", { class: "buttons" }, sure, keep)),
     );
     keep.focus();
+    // The focus may scroll it to under the finger that has just pressed.
+    sure.disabled = true;
+    setTimeout(() => (sure.disabled = false), DOUBLE_MS);
   }
 
   function back(name) {
@@ -40,19 +44,27 @@ export function eraser(view, erased) {
     [...place.children].find((button) => button.textContent === name)?.focus();
   }
 
-  async function run(button, where) {
-    button.disabled = true;
-    button.textContent = "Deleting …";
+  async function run(sure, keep, where) {
+    sure.disabled = keep.disabled = true;
+    sure.textContent = "Deleting …";
     try {
       const deleted = await erase(where);
-      erased(said(deleted));
-      await refreshIndexes();
+      await refreshIndexes(); // first, so that what is loaded anew is of the version there is now
+      done(said(deleted));
     } catch (error) {
-      offer();
-      const card = problemCard(error);
-      place.append(card);
-      card.scrollIntoView({ block: "nearest" });
+      fail(error);
     }
+  }
+
+  function fail(error) {
+    if (!place.closest("dialog[open]")) {
+      done(`${of} was not deleted: ${error.message}`);
+      return;
+    }
+    offer();
+    const card = problemCard(error);
+    place.append(card);
+    card.scrollIntoView({ block: "nearest" });
   }
 
   offer();

@@ -11,7 +11,8 @@ import { go, route } from "../routes.js";
 
 const PAGE = 48;
 const MOST = 200; // views of a page that the server gives
-const FILTERS = ["index", "dataset", "category", "split", "annotated", "instance", "sequence"];
+const OFFERED = ["dataset", "category", "split"]; // what the index has of them
+const FILTERS = ["index", ...OFFERED, "annotated", "instance", "sequence"];
 const $ = (id) => document.getElementById(id);
 const form = $("gallery-filters");
 let loading = null; // aborts what is being loaded
@@ -66,9 +67,10 @@ async function load(after = "") {
     const tiles = page.views.map(tile);
     $("gallery-views").append(...tiles);
     next = page.next;
+    const focused = document.activeElement === $("gallery-more");
     say();
     news = "";
-    if (after && !next) tiles[0]?.firstChild.focus(); // the button that had the focus is gone
+    if (focused && !next) tiles[0]?.firstChild.focus(); // the button that had it is gone
   } catch (error) {
     if (mine !== loading) return;
     wanted = null;
@@ -103,12 +105,13 @@ async function checkView(id) {
 
 // Tiles of views that were deleted elsewhere go; the others stay where they are.
 async function dropDeleted() {
-  const [mine, tiles] = [loading, [...$("gallery-views").children]];
+  if (!wanted) return;
+  const [mine, asked, tiles] = [loading, JSON.parse(wanted), [...$("gallery-views").children]];
   const idOf = (tile) => tile.firstChild.dataset.view;
   const there = new Set();
   try {
-    for (let after = ""; after !== null && there.size < tiles.length;) {
-      const page = await get(withQuery("views", { ...filters(), after, limit: MOST }));
+    for (let after = ""; after !== null && tiles.some((tile) => !there.has(idOf(tile)));) {
+      const page = await get(withQuery("views", { ...asked, after, limit: MOST }));
       for (const { id } of page.views) there.add(id);
       after = page.next;
     }
@@ -139,10 +142,12 @@ export function forgetGallery(why = "") {
 }
 
 export function wireGallery() {
+  // What is being typed is left alone.
   onIndexes((served) => {
-    const params = filters();
+    const kept = filters();
     fillIndexes(form.elements.index, served);
-    if (route().name === "gallery") writeFilters({ ...params, index: form.elements.index.value });
+    fillFilters(form, named(form.elements.index.value));
+    for (const name of OFFERED) choose(form.elements[name], kept[name]);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();

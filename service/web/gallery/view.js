@@ -2,6 +2,7 @@
 
 import { get, Refused } from "../api.js";
 import { h } from "../elements.js";
+import { onKey } from "../key.js";
 import { boxFacts, fact } from "../parts.js";
 import { thumbnail } from "../pictures.js";
 import { problemCard } from "../problem.js";
@@ -12,6 +13,8 @@ import { eraser } from "./erase.js";
 
 const dialog = document.getElementById("view-dialog");
 let shown = null; // the id of the view that is open
+let stale = false; // whether that is to be asked for once more
+let loading = null; // stands for what was asked for last
 let erased = null; // told what was deleted
 let missed = null; // told the id of a view that is no longer there
 
@@ -44,7 +47,7 @@ function body(view) {
     h(
       "header", {},
       h("h2", { id: "view-title" }, view.instance, " ", h("span", { class: "hint" }, view.category)),
-      h("button", { type: "button", class: "quiet", "data-testid": "close", onclick: () => dialog.close() }, "Close"),
+      h("button", { type: "button", class: "quiet", "data-testid": "close", onclick: leave }, "Close"),
     ),
     h(
       "div", { class: "view-body" },
@@ -56,9 +59,10 @@ function body(view) {
     ),
     ...inSpace(view),
     eraser(view, (what) => {
-      hide();
       erased(what);
-      leave();
+      // Another view may have been opened meanwhile: it stays, over a list that is loaded anew.
+      if (route().params.view === view.id) leave();
+      else go(route().name, route().params, true);
     }),
   ];
 }
@@ -88,7 +92,7 @@ function refusal(id, error) {
     problemCard(none ? noSuchView(id) : error),
     h("div", { class: "buttons after" },
       none ? h("a", { class: "button", href: address("gallery") }, "To the gallery") : null,
-      h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close")),
+      h("button", { type: "button", class: "quiet", onclick: leave }, "Close")),
   ];
 }
 
@@ -98,8 +102,9 @@ export async function showView(id) {
     hide();
     return;
   }
-  if (shown === id) return;
-  shown = id;
+  if (shown === id && !stale) return;
+  const mine = (loading = {});
+  [shown, stale] = [id, false];
   dialog.replaceChildren(h("p", { id: "view-title", class: "hint" }, "Loading …"));
   if (!dialog.open) dialog.showModal();
   let parts;
@@ -108,19 +113,36 @@ export async function showView(id) {
   } catch (error) {
     parts = refusal(id, error);
     if (error.problem?.status === 404) missed(id);
+    if (mine === loading) stale = true;
   }
-  if (shown === id) dialog.replaceChildren(...parts);
+  if (mine === loading) dialog.replaceChildren(...parts);
+}
+
+function beside({ target, clientX: x, clientY: y }) {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return target === dialog && (x < left || x > right || y < top || y > bottom);
+}
+
+// A press beside the dialog closes it: no text selected out over its edge, and not the second half
+// of the double click that opened it.
+function closeBeside() {
+  let pressed = false;
+  dialog.addEventListener("pointerdown", (event) => (pressed = beside(event)));
+  dialog.addEventListener("click", (event) => {
+    if (pressed && beside(event) && event.detail < 2) leave();
+  });
 }
 
 // `onErased(what)` is told what was deleted, in words; `onMissed(id)` of a view that is not there.
 export function wireView(onErased, onMissed) {
   [erased, missed] = [onErased, onMissed];
+  onKey(() => (stale = true));
+  closeBeside();
+  // By Escape. The event comes later: another view may be open by then, or be in the address.
   dialog.addEventListener("close", () => {
-    if (shown === null) return; // another screen was gone to
+    if (dialog.open) return;
+    const closed = shown;
     shown = null;
-    leave();
-  });
-  dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close(); // beside it
+    if (route().params.view === closed) leave();
   });
 }

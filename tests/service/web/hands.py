@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 from tests.service.conftest import Query, wait_until
@@ -12,11 +14,65 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 DARK = {**DESKTOP, "color_scheme": "dark"}
 STILL = {"reduced_motion": "reduce"}
 SHOTS = os.environ.get("POSEBANK_TEST_SHOTS")
+VIEW = "[data-testid=view]"
+DIALOG = "#view-dialog"
+FACTS = f"{DIALOG} .facts"
+PROBLEM = "[data-testid=problem]"
+AWAY = {
+    "status": 404,
+    "json": {"title": "Away", "detail": "It is away.", "remedy": "Wait.", "status": 404},
+}
+"""A refusal, as arguments of `fulfill`."""
 
 
 def until(page: Any, expression: str) -> None:
     """Waits in Python: the page's own policy forbids the browser-side waiting of playwright."""
     wait_until(lambda: bool(page.evaluate(expression)))
+
+
+def settle(page: Any) -> None:
+    """Waits until the page has done what the answers that it has make it do."""
+    page.evaluate("fetch('version').then((answer) => answer.text())")
+
+
+class Held:
+    """Answers are held back, so that a test says when each comes; after `most` they pass."""
+
+    def __init__(
+        self,
+        page: Any,
+        pattern: str,
+        most: int | None = None,
+        only: Callable[[Any], bool] = lambda request: True,
+    ) -> None:
+        self._page = page
+        self.routes: list[Any] = []
+        self._over: list[Any] = []
+
+        def keep(route: Any) -> None:
+            if len(self.routes) == most or not only(route.request):
+                route.fallback()
+            else:
+                self.routes.append(route)
+
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda request: self._over.append(request))
+        page.route(pattern, keep)
+
+    def asked(self, count: int = 1) -> None:
+        """Waits until so many are held."""
+        self._until(lambda: len(self.routes) >= count)
+
+    def let_go(self, n: int = 0, **answer: Any) -> None:
+        """Lets the n-th answer come, or the one given, and waits for what the page makes of it."""
+        route = self.routes[n]
+        with contextlib.suppress(Exception):  # the page may have given it up
+            route.fulfill(**answer) if answer else route.continue_()
+        self._until(lambda: route.request in self._over)
+        settle(self._page)
+
+    def _until(self, met: Callable[[], bool]) -> None:
+        wait_until(lambda: self._page.evaluate("true") and met())  # evaluating lets events in
 
 
 def shoot(page: Any, name: str) -> None:
@@ -59,6 +115,30 @@ def screen(page: Any, name: str) -> None:
     """Goes to a screen by its link."""
     page.click(f"nav a[data-screen={name}]")
     page.wait_for_selector(f"nav a[data-screen={name}][aria-current=page]")
+
+
+def shown(page: Any) -> list[str]:
+    """The ids of the views listed."""
+    return [one.get_attribute("data-view") for one in page.locator(VIEW).all()]
+
+
+def listed(page: Any, count: int) -> None:
+    """Waits until so many views are listed."""
+    wait_until(lambda: page.locator(VIEW).count() == count)
+
+
+def open_view(page: Any, n: int) -> str:
+    """Opens the n-th view listed; its id."""
+    id = shown(page)[n]
+    page.locator(VIEW).nth(n).click()
+    page.wait_for_selector(f"{FACTS}:has-text('{id}')")
+    return id
+
+
+def close(page: Any) -> None:
+    page.keyboard.press("Escape")
+    page.wait_for_selector(DIALOG, state="hidden")
+    until(page, "!location.hash.includes('view=')")  # which follows the dialog
 
 
 def sideways(page: Any) -> int:

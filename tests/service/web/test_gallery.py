@@ -7,26 +7,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.conftest import Live, wait_until
-from tests.service.web.hands import DARK, PHONE, screen, shoot, sideways, until
-
-VIEW = "[data-testid=view]"
-DIALOG = "#view-dialog"
-
-
-def shown(page: Any) -> list[str]:
-    """The ids of the views listed."""
-    return [one.get_attribute("data-view") for one in page.locator(VIEW).all()]
-
-
-def listed(page: Any, count: int) -> None:
-    """Waits until so many views are listed."""
-    wait_until(lambda: page.locator(VIEW).count() == count)
-
-
-def close(page: Any) -> None:
-    page.keyboard.press("Escape")
-    page.wait_for_selector(DIALOG, state="hidden")
+from tests.service.conftest import Live, Query
+from tests.service.web.hands import (
+    AWAY,
+    DARK,
+    DIALOG,
+    PHONE,
+    VIEW,
+    Held,
+    close,
+    listed,
+    screen,
+    settle,
+    shoot,
+    shown,
+    sideways,
+    until,
+)
 
 
 def test_page_by_page(curator: Any, changing: Live) -> None:
@@ -44,9 +41,21 @@ def test_page_by_page(curator: Any, changing: Live) -> None:
     assert shown(curator) == [view["id"] for view in told]
 
 
+def test_more_takes_no_focus_from_what_is_typed(curator: Any) -> None:
+    screen(curator, "gallery")
+    listed(curator, 48)
+    held = Held(curator, "**/views?*")
+    curator.click("#gallery-more")
+    held.asked()
+    curator.click("#gallery-filters [name=instance]")
+    curator.keyboard.type("cu")
+    held.let_go()
+    listed(curator, 60)
+    assert curator.evaluate("document.activeElement.name") == "instance"
+
+
 def away(route: Any) -> None:
-    told = {"title": "Away", "detail": "It is away.", "remedy": "Wait.", "status": 404}
-    route.fulfill(status=404, json=told)
+    route.fulfill(**AWAY)
 
 
 def test_what_failed_is_asked_for_once_more(curator: Any) -> None:
@@ -148,9 +157,18 @@ def away_and_back(page: Any) -> None:
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
+def pictured(page: Any) -> None:
+    """Waits for the pictures: one that comes after its view was deleted takes the tile with it."""
+    images = "[...document.querySelectorAll('#gallery-views img')]"
+    for image in page.locator("#gallery-views img").all():
+        image.scroll_into_view_if_needed()  # they are fetched near the window only
+    until(page, f"{images}.every((one) => one.complete && one.naturalWidth)")
+
+
 def test_what_was_deleted_elsewhere_goes(curator: Any, changing: Live) -> None:
     curator.goto(f"{changing.url}/#/gallery?instance=book-1")
     listed(curator, 15)
+    pictured(curator)
     first, second, third, *rest = shown(curator)
     for id in (first, second):
         assert changing.client.delete(f"/views/{id}").status_code == 200
@@ -162,8 +180,7 @@ def test_what_was_deleted_elsewhere_goes(curator: Any, changing: Live) -> None:
     curator.locator(f"[data-view='{second}']").click()
     curator.wait_for_selector(f"{DIALOG} [data-testid=problem]")
     assert shown(curator) == [third, *rest]
-    curator.keyboard.press("Escape")
-    curator.wait_for_selector(DIALOG, state="hidden")
+    close(curator)
     curator.locator(f"[data-view='{rest[0]}']").focus()
     for id in (third, rest[-1]):
         assert changing.client.delete(f"/views/{id}").status_code == 200
@@ -180,9 +197,44 @@ def test_a_picture_that_is_away_takes_no_view_with_it(curator: Any, changing: Li
     curator.route("**/thumbnail", lambda route: route.fulfill(status=404, body=""))
     curator.goto(f"{changing.url}/#/gallery?instance=cup-0")
     listed(curator, 15)
-    away_and_back(curator)
-    curator.wait_for_timeout(300)
+    look_again(curator)
     assert len(shown(curator)) == 15
+
+
+def look_again(page: Any) -> None:
+    """Comes back to the tab and waits for what that changes."""
+    with page.expect_event("requestfinished", lambda request: "/views?" in request.url):
+        away_and_back(page)
+    settle(page)
+
+
+def test_a_filter_half_typed_deletes_nothing(curator: Any) -> None:
+    screen(curator, "gallery")
+    listed(curator, 48)
+    curator.click("#gallery-filters [name=instance]")
+    curator.keyboard.type("cu")
+    look_again(curator)
+    assert len(shown(curator)) == 48
+
+
+def test_a_view_enrolled_elsewhere_takes_none_away(curator: Any, query: Query) -> None:
+    """It stands on an earlier page, so that the last view moves on to the next one."""
+    there = ["b", "c"]
+
+    def two(route: Any) -> None:
+        after = httpx.URL(route.request.url).params.get("after", "")
+        rest = [id for id in there if id > after]
+        known = {"category": "cup", "dataset": "d", "sequence": "s", "frame": 0, "box": None}
+        views = [{"id": id, "instance": id, "thumbnail_url": "/x", **known} for id in rest[:2]]
+        route.fulfill(json={"views": views, "next": rest[1] if rest[2:] else None})
+
+    curator.route("**/views?*", two)
+    curator.route("**/x", lambda route: route.fulfill(body=query.jpeg, content_type="image/jpeg"))
+    screen(curator, "gallery")
+    listed(curator, 2)
+    there.insert(0, "a")
+    look_again(curator)
+    assert shown(curator) == ["b", "c"]
 
 
 def test_deleted_for_good(curator: Any, changing: Live) -> None:
