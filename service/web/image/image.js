@@ -11,6 +11,7 @@ const form = $("crop");
 const imageListeners = [];
 const cropListeners = [];
 let current = null;
+let choosing = null; // aborts what was chosen before and is not there yet
 let whole = false; // whether the whole image was chosen, not just nothing drawn
 
 export const stage = new Stage($("frame"), $("picture"), $("overlay"), (crop) => {
@@ -22,6 +23,7 @@ export const image = () => current; // { blob, name } or null
 export const crop = () => all(form, SIDES);
 export const wholeImage = () => whole;
 export const cropUnfinished = () => begun(form, SIDES) && !crop();
+export const cropText = () => JSON.stringify(cropUnfinished() ? "unfinished" : crop()); // to tell two apart
 
 // `listener(request)` is told of another image, with the request of a sample; null: of a file.
 export const onImage = (listener) => imageListeners.push(listener);
@@ -44,20 +46,29 @@ function showStage(there) {
   $("stage-bar").hidden = !there;
 }
 
-export async function take(blob, name, request = null) {
+// Gives up what was chosen before, however late it comes; the signal with which this is given up.
+export function chooseAnew() {
+  choosing?.abort();
+  choosing = new AbortController();
+  return choosing.signal;
+}
+
+export async function take(blob, name, request = null, chosen = chooseAnew()) {
   current = null;
   showStage(false);
   $("image-problem").replaceChildren();
   $("caption").textContent = "";
   try {
     await checkFile(blob, name);
-    await stage.load(blob);
+    chosen.throwIfAborted();
+    await stage.load(blob, chosen);
     checkPixels(stage.size, name);
     current = { blob, name };
     showStage(true);
     const [width, height] = stage.size;
     $("image-size").textContent = `${name} · ${width} × ${height} — drag to draw the crop`;
   } catch (error) {
+    if (chosen.aborted) return;
     stage.clear();
     tellProblem($("image-problem"), error);
   }

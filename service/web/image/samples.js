@@ -4,15 +4,16 @@ import { get, getBlob } from "../api.js";
 import { h } from "../elements.js";
 import { picture } from "../pictures.js";
 import { problemCard } from "../problem.js";
-import { take } from "./image.js";
+import { chooseAnew, take } from "./image.js";
 
 const $ = (id) => document.getElementById(id);
 
 async function choose({ image_url: url, file, request }) {
+  const chosen = chooseAnew();
   try {
-    await take(await getBlob(url.slice(1)), file, request);
+    await take(await getBlob(url.slice(1), chosen), file, request, chosen);
   } catch (error) {
-    $("image-problem").replaceChildren(problemCard(error));
+    if (!chosen.aborted) $("image-problem").replaceChildren(problemCard(error));
   }
 }
 

@@ -21,7 +21,8 @@ export class Stage {
     return [this.picture.naturalWidth, this.picture.naturalHeight];
   }
 
-  async load(blob) {
+  // `chosen`: an AbortSignal, aborted when something else is chosen while this is decoded.
+  async load(blob, chosen) {
     const url = URL.createObjectURL(blob);
     const previous = this.picture.src;
     this.picture.src = url;
@@ -32,6 +33,7 @@ export class Stage {
     } finally {
       if (previous.startsWith("blob:")) URL.revokeObjectURL(previous);
     }
+    chosen.throwIfAborted();
     const [width, height] = this.size;
     // As large as fits, a small picture up to three times its size.
     this.frame.style.width = `min(100%, ${(62 * width) / height}vh, ${3 * width}px)`;
