@@ -84,7 +84,11 @@ class Gallery:
         return self._seen
 
     def follow(self, connection: sa.Connection) -> None:
-        """Take in what was enrolled and erased since, by whichever process."""
+        """Take in what was enrolled and erased since, by whichever process.
+
+        A view is found once, also where it was enrolled again after its index had another encoder:
+        what the snapshot holds stays as it is, and a row of the tail gives way to the new one.
+        """
         with self._following:
             changes = changes_after(connection, self._seen)
             if not changes:
@@ -95,19 +99,24 @@ class Gallery:
             snapshot.alive[snapshot.places(erased)] = False
             gone = tail.places(erased)
             tail.alive[gone] = False
+            told = sorted({change.view_id for change in changes})
+            held = snapshot.places(told)
+            found = set(snapshot.view_ids[held[snapshot.alive[held]]].tolist())
             new = enrolled_rows(
                 connection,
                 self.name,
                 self.manifest.encoder.identity,
                 self.heads,
-                among=sorted({change.view_id for change in changes}),
+                among=[key for key in told if key not in found],
             )
             for head, index in self._growing.items():
                 index.wipe(gone)
                 index.append(new.vectors[head])
+            extended = tail.extended(new.view_ids, new.texts, new.has_box9)
+            extended.alive[tail.places(new.view_ids.tolist())] = False
             # Before the parts: ``views`` takes a row for erased if that was after what is seen.
             self._seen = changes[-1].id
-            self._parts = (snapshot, tail.extended(new.view_ids, new.texts, new.has_box9))
+            self._parts = (snapshot, extended)
 
     def check_encoder(self, identity: str) -> None:
         """Raises GalleryError unless the encoder of the queries is the one of the gallery."""

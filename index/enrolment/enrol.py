@@ -12,10 +12,15 @@ from index.home import Home
 from index.manifest import Manifest
 from index.opening import unknown_index
 from index.store.database import one_writer, writing
-from index.store.enrolled import add_changes, add_enrolled, enrolled_fingerprints
+from index.store.enrolled import (
+    add_changes,
+    add_enrolled,
+    enrolled_fingerprints,
+    unseen_views,
+)
 from index.store.migrate import migrate
 from index.store.stored_view import StoredView, view_key
-from index.store.versions import current_names, find_version, held_views
+from index.store.versions import VersionRecord, current_names, find_version, held_views
 from index.store.views import fetch_views, insert_views, sequence_splits
 from training.errors import BusyError, EnrolmentError, GalleryError, ViewExistsError
 
@@ -28,7 +33,8 @@ def enrol(
     What is returned is on the disk: a kill or a power cut right after loses nothing. This process
     and others find it after their next ``Catalog.follow``. A view that this index has enrolled
     already, the same in everything but its embeddings and picture, is given back as it is stored,
-    so that who lost an answer can repeat the call. Raises ViewExistsError if another view of the
+    so that who lost an answer can repeat the call; where the index has another encoder since and
+    would not find it, it takes the new embeddings. Raises ViewExistsError if another view of the
     same dataset, sequence, frame and instance is in the store or comes twice; EnrolmentError if
     the index cannot take one; BusyError while a file holds the embedding of an erased view of the
     same identity; GalleryError if the index is unknown or of another encoder.
@@ -38,7 +44,7 @@ def enrol(
     migrate(home)
     with writing(home) as connection:
         one_writer(connection)
-        manifest = _current_manifest(connection, index_name)
+        record, manifest = _current(connection, index_name)
         if manifest.encoder.identity != encoder_identity:
             raise GalleryError(
                 f"Index {index_name!r} now is of encoder {manifest.encoder.identity[:12]}…, the "
@@ -62,18 +68,24 @@ def enrol(
                 [rows[place][1] for place in new],
                 [views[place].thumbnail for place in new],
             )
-            vectors = {ids[place]: views[place].vectors for place in new}
+        unseen = unseen_views(connection, encoder_identity, record.id, sorted(known))
+        vectors = {
+            key: view.vectors
+            for key, view in zip(ids, views, strict=True)
+            if key not in known or key in unseen
+        }
+        if vectors:
             add_enrolled(connection, index_name, encoder_identity, vectors)
             add_changes(connection, list(vectors), erased=False)
         stored = fetch_views(connection, ids)
     return [stored[key] for key in ids]
 
 
-def _current_manifest(connection: sa.Connection, index_name: str) -> Manifest:
+def _current(connection: sa.Connection, index_name: str) -> tuple[VersionRecord, Manifest]:
     record = find_version(connection, index_name)
     if record is None:
         raise unknown_index(index_name, None, sorted(current_names(connection)))
-    return Manifest.parse(record.manifest, f"{record.name} {record.version}")
+    return record, Manifest.parse(record.manifest, f"{record.name} {record.version}")
 
 
 def _refuse_others(

@@ -54,8 +54,14 @@ def add_enrolled(
     encoder: str,
     vectors: Mapping[int, Mapping[str, NDArray[np.float32]]],
 ) -> None:
-    """Enrol views that are stored already: view id → head → (dim,) vector."""
+    """Enrol views that are stored already: view id → head → (dim,) vector.
+
+    Replaces what was enrolled of them, be it with another encoder.
+    """
     now = datetime.now(UTC)
+    for part in chunks(list(vectors)):
+        for table in (enrolled_vectors, enrolled_views):
+            connection.execute(sa.delete(table).where(table.c.view_id.in_(part)))
     connection.execute(
         sa.insert(enrolled_views),
         [
@@ -157,6 +163,27 @@ def enrolled_fingerprints(
             .where(enrolled_views.c.index_name == index_name, views.c.id.in_(part))
         )
         found.update({row.id: row.fingerprint for row in connection.execute(statement)})
+    return found
+
+
+def unseen_views(
+    connection: sa.Connection, encoder: str, version_id: int, ids: Sequence[int]
+) -> set[int]:
+    """Those of the enrolled views that this version is searched without.
+
+    They were enrolled with another encoder than this, its own, and none of its rows holds them.
+    """
+    held = sa.select(version_rows.c.view_id).where(
+        version_rows.c.version_id == version_id,
+        version_rows.c.view_id == enrolled_views.c.view_id,
+    )
+    statement = sa.select(enrolled_views.c.view_id).where(
+        enrolled_views.c.encoder != encoder, ~held.exists()
+    )
+    found: set[int] = set()
+    for part in chunks(ids):
+        rows = connection.execute(statement.where(enrolled_views.c.view_id.in_(part)))
+        found.update(row[0] for row in rows)
     return found
 
 
