@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import time
 import weakref
 
@@ -71,6 +73,96 @@ def test_a_damaged_version_takes_a_tenth_of_the_time_at_most(build, home, monkey
         time.sleep(0.05)
     assert catalog.errors == {}
     assert len(tries) == 2
+
+
+def test_a_version_that_was_damaged_keeps_no_old_gallery_in_memory(build, home):
+    """Not by the error that is told, however often it is raised, nor once it was superseded."""
+    build(split="train")
+    catalog = Catalog(home)
+    (build(stride=2).folder / "manifest.json").write_text("{}")
+    catalog.refresh()
+    old = weakref.ref(catalog.get("things"))
+    told = catalog.errors["things"]
+    assert (told.__traceback__, told.__cause__, told.__context__) == (None, None, None)
+    build()
+    assert catalog.refresh() == ("things",)
+    assert catalog.errors == {}
+    gc.collect()
+    assert old() is None
+    assert "no manifest" in told.message
+
+
+def test_the_error_that_is_raised_is_another_each_time(build, home):
+    (build().folder / "manifest.json").write_text("{}")
+    catalog = Catalog(home)
+    raised = []
+    for _ in range(2):
+        with pytest.raises(GalleryError, match="no manifest") as error:
+            catalog.get("things")
+        raised.append(error.value)
+    assert raised[0] is not raised[1]
+    assert catalog.errors["things"].__traceback__ is None
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError("std::bad_alloc"), "MemoryError."),
+        (OSError(errno.EMFILE, "Too many open files", "x"), "OSError, Too many open files."),
+        (RuntimeError("a driver's secret"), "RuntimeError."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_one_index_fails_with_the_others_are_opened(build, home, monkeypatch, error, told):
+    version = build("broken").version
+    build("whole")
+    tries = []
+    real = Gallery.open
+
+    def failing(home, name, *arguments):
+        if name == "broken":
+            tries.append(name)
+            time.sleep(0.05)
+            raise error
+        return real(home, name, *arguments)
+
+    monkeypatch.setattr(Gallery, "open", failing)
+    catalog = Catalog(home)
+    for _ in range(5):
+        assert catalog.refresh() == ()
+        assert catalog.names() == ("whole",)
+        (name,) = catalog.errors
+        message = f"Version {version} of index 'broken' could not be opened: {told}"
+        assert (name, catalog.errors[name].message) == ("broken", message)
+    assert len(tries) == 1
+    monkeypatch.setattr(Gallery, "open", real)
+    patience = time.monotonic() + 30
+    while "broken" not in catalog.names() and time.monotonic() < patience:
+        catalog.refresh()
+        time.sleep(0.05)
+    assert (catalog.names(), catalog.errors) == (("broken", "whole"), {})
+
+
+def test_a_database_that_fails_is_no_matter_of_one_index(build, home, monkeypatch):
+    build(split="train")
+    catalog = Catalog(home)
+    old = catalog.get("things")
+    build()
+
+    def gone(home):
+        raise GalleryError("The database is away.", "Start it.")
+
+    def failing(*arguments):
+        monkeypatch.setattr("index.catalog.reading", gone)
+        gone(home)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Gallery, "open", failing)
+        with pytest.raises(GalleryError, match="is away"):
+            catalog.refresh()
+    assert (catalog.errors, catalog.get("things")) == ({}, old)
+    monkeypatch.undo()
+    assert catalog.refresh() == ("things",)
 
 
 def test_what_is_enrolled_while_a_version_is_opened_is_in_it(build, home, encoder, monkeypatch):
