@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from dataclasses import dataclass, field
+from collections import OrderedDict
 
 from index.map import ViewMap, draw_map
 from index.search import Filters, Gallery
@@ -11,36 +12,55 @@ from service.schemas.answers import IndexRef
 from service.schemas.map import MapOut, MapPoint
 from service.security import Caller
 
-Wanted = tuple[str, int, tuple[str, ...] | None]
+KEPT = 32
+KEPT_BYTES = 32 << 20
+"""Texts kept at most, of all indexes together: who asks chooses the limit and so how many there can
+be. One of 2,000 points has about 0.4 MB; what was not asked for longest goes first."""
 
-
-@dataclass(slots=True)
-class _Drawn:
-    """The maps of one state of an index, as JSON."""
-
-    version: str
-    seen: int
-    texts: dict[Wanted, str] = field(default_factory=dict)
+State = tuple[str, int]
+Wanted = tuple[str, str, int, tuple[str, ...] | None]
 
 
 class Maps:
     """Of each index only its newest state is kept, so that nothing of what was deleted is."""
 
-    def __init__(self) -> None:
-        self._drawn: dict[str, _Drawn] = {}
+    def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._states: dict[str, State] = {}
+        self._texts: OrderedDict[Wanted, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def answer(self, gallery: Gallery, head: str | None, limit: int, caller: Caller) -> str:
         """The JSON of a MapOut. Raises QueryError where the index has no such head."""
-        wanted = (head or "pose", limit, caller.datasets)
+        state = (gallery.version, gallery.seen)
+        wanted = (gallery.name, head or "pose", limit, caller.datasets)
         with self._lock:
-            drawn = self._drawn.get(gallery.name)
-            if drawn is None or (drawn.version, drawn.seen) != (gallery.version, gallery.seen):
-                drawn = self._drawn[gallery.name] = _Drawn(gallery.version, gallery.seen)
-        if wanted not in drawn.texts:
-            found = draw_map(gallery, wanted[0], limit, caller.limit(Filters()))
-            drawn.texts[wanted] = map_out(gallery, found).model_dump_json()
-        return drawn.texts[wanted]
+            self._enter(gallery.name, state)
+            if wanted in self._texts:
+                self._texts.move_to_end(wanted)
+                return self._texts[wanted]
+        found = draw_map(gallery, wanted[1], limit, caller.limit(Filters()))
+        text = map_out(gallery, found).model_dump_json()
+        with self._lock:
+            if self._states[gallery.name] == state:
+                self._keep(wanted, text)
+        return text
+
+    def _enter(self, name: str, state: State) -> None:
+        """Forget the maps of other states of this index."""
+        if self._states.get(name) != state:
+            self._states[name] = state
+            for wanted in [wanted for wanted in self._texts if wanted[0] == name]:
+                del self._texts[wanted]
+
+    def _keep(self, wanted: Wanted, text: str) -> None:
+        self._texts[wanted] = text
+        while (
+            len(self._texts) > self._kept
+            or sum(map(sys.getsizeof, self._texts.values())) > self._kept_bytes
+        ):
+            self._texts.popitem(last=False)
 
 
 def map_out(gallery: Gallery, found: ViewMap) -> MapOut:
