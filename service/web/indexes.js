@@ -5,38 +5,51 @@ import { key } from "./key.js";
 
 const EVERY_MS = 15000;
 const listeners = [];
-let served = [];
+let served = []; // as last seen: what was chosen of it stays chosen while the server is away
+let away = true;
+let looks = 0;
 
-// `listener(served)` is told what is served each time it was looked at.
+// `listener(served, away)` is told what is served each time it was looked at.
 export const onIndexes = (listener) => {
   listeners.push(listener);
-  listener(served);
+  listener(served, away);
 };
 
 export const named = (name) => served.find((index) => index.name === name);
 
-export async function refreshIndexes() {
-  const status = document.getElementById("status");
-  let text;
-  let refused = 0;
+// What is served, and that in words.
+async function look() {
   try {
-    served = (await get("indexes")).indexes.filter((index) => index.served);
-    const views = served.reduce((sum, index) => sum + index.views, 0);
-    text = served.length
-      ? `${served.length === 1 ? served[0].name : `${served.length} indexes`} · ${views} views`
-      : (await get("readyz").catch((error) => ({ reason: error.message }))).reason ?? "no index";
+    const seen = (await get("indexes")).indexes.filter((index) => index.served);
+    if (seen.length) return { seen, text: inWords(seen) };
+    const { reason } = await get("readyz").catch((error) => ({ reason: error.message }));
+    return { seen, text: reason ?? "no index" };
   } catch (error) {
-    served = [];
-    refused = error.problem?.status;
-    text = { 401: key() ? "The key is not known" : "A key is needed", 403: "Not allowed to look" }[refused] ?? error.problem?.title ?? error.message;
+    const refused = error.problem?.status;
+    const text = { 401: key() ? "The key is not known" : "A key is needed", 403: "Not allowed to look" }[refused];
+    return { seen: [], text: text ?? error.problem?.title ?? error.message, locked: refused === 401 };
   }
+}
+
+function inWords(seen) {
+  const views = seen.reduce((sum, index) => sum + index.views, 0);
+  return `${seen.length === 1 ? seen[0].name : `${seen.length} indexes`} · ${views} views`;
+}
+
+export async function refreshIndexes() {
+  const mine = ++looks;
+  const { seen, text, locked = false } = await look();
+  if (mine !== looks) return; // asked with another key, or before something was enrolled or deleted
+  away = seen.length === 0;
+  if (!away) served = seen;
+  const status = document.getElementById("status");
   status.textContent = text;
-  status.classList.toggle("bad", served.length === 0);
-  document.getElementById("key-open").classList.toggle("quiet", refused !== 401);
-  for (const listener of listeners) listener(served);
+  status.classList.toggle("bad", away);
+  document.getElementById("key-open").classList.toggle("quiet", !locked);
+  for (const listener of listeners) listener(served, away);
 }
 
 export async function watchIndexes() {
   await refreshIndexes();
-  setInterval(refreshIndexes, EVERY_MS);
+  setTimeout(watchIndexes, EVERY_MS);
 }

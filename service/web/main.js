@@ -16,7 +16,7 @@ import { onRoute, route } from "./routes.js";
 const SCREENS = { ask: drawAnswer, gallery: showGallery, enrol: () => showEnrolled(), map: showMap };
 const $ = (id) => document.getElementById(id);
 
-function showScreen(name, { view, ...params }) {
+function switchTo(name) {
   for (const part of document.querySelectorAll("[data-on]")) {
     // Not part.dataset: a form with a field named dataset gives that field.
     part.hidden = !part.getAttribute("data-on").split(" ").includes(name);
@@ -26,9 +26,15 @@ function showScreen(name, { view, ...params }) {
     else link.removeAttribute("aria-current");
   }
   document.title = name === "ask" ? "Posebank" : `${name[0].toUpperCase()}${name.slice(1)} · Posebank`;
+}
+
+// Only once it is known what is served.
+function fillScreen(name, { view, ...params }) {
   SCREENS[name](params);
   showView(view);
 }
+
+const fillAgain = () => fillScreen(route().name, route().params);
 
 function forget(why) {
   forgetGallery(why);
@@ -59,21 +65,22 @@ $("skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();
 });
-await watchIndexes();
-onRoute(showScreen);
-// A server that was away is there again: what could not be shown is asked for once more.
-let away = false;
-onIndexes((served) => {
-  const back = away && served.length > 0;
-  away = served.length === 0;
-  if (!back) return;
-  askServer();
-  showScreen(route().name, route().params);
-});
 onKey(async () => {
   forget();
   await refreshIndexes();
   askServer();
-  showScreen(route().name, route().params);
+  fillAgain();
+});
+onRoute(switchTo);
+await watchIndexes();
+onRoute(fillScreen);
+// A server that was away is there again: what could not be shown is asked for once more.
+let wasAway = false;
+onIndexes((served, away) => {
+  const back = wasAway && !away;
+  wasAway = away;
+  if (!back) return;
+  askServer();
+  fillAgain();
 });
 askServer();

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,20 @@ from index.home import Home
 from index.keys import Keys
 from tests.service.conftest import BuildToys, Live, Start, make_query, wait_until
 from tests.service.web.conftest import opened
-from tests.service.web.hands import DESKTOP, PHONE, screen, shoot, sideways, until, upload
+from tests.service.web.hands import (
+    DESKTOP,
+    DIALOG,
+    FACTS,
+    PHONE,
+    PROBLEM,
+    Held,
+    listed,
+    screen,
+    shoot,
+    sideways,
+    until,
+    upload,
+)
 
 PICTURES = "[...document.querySelectorAll('#gallery-views img')]"
 
@@ -40,6 +53,22 @@ def guest(browser: Any, locked: Live, request: pytest.FixtureRequest) -> Iterato
         yield page
 
 
+Make = Callable[[str], str]
+
+
+@pytest.fixture
+def make(keys: Keys, locked: Live) -> Make:
+    """Makes a key that may look; the server, which reads them now and then, knows it already."""
+
+    def make(name: str) -> str:
+        _, text = keys.create(name, ["query"])
+        headers = {"Authorization": f"Bearer {text}"}
+        wait_until(lambda: locked.client.get("/indexes", headers=headers).status_code == 200)
+        return text
+
+    return make
+
+
 def give(page: Any, text: str) -> None:
     page.click("#key-open")
     page.keyboard.type(text)  # the field has the focus
@@ -51,12 +80,12 @@ def status(page: Any, words: str) -> None:
     until(page, f"document.getElementById('status').textContent === '{words}'")
 
 
-def test_a_key_opens_the_page_for_this_tab(guest: Any, keys: Keys) -> None:
+def test_a_key_opens_the_page_for_this_tab(guest: Any, make: Make) -> None:
     status(guest, "A key is needed")
     screen(guest, "gallery")
     guest.wait_for_selector("[data-testid=problem].locked")
     shoot(guest, "locked")
-    _, text = keys.create("looks", ["query"])
+    text = make("looks")
     guest.get_by_role("button", name="Enter a key").click()
     shoot(guest, "key")
     guest.keyboard.type(text)
@@ -77,8 +106,8 @@ def test_a_key_opens_the_page_for_this_tab(guest: Any, keys: Keys) -> None:
     assert guest.locator("[data-testid=view]").count() == 0
 
 
-def test_a_key_never_is_in_the_command(guest: Any, keys: Keys) -> None:
-    _, text = keys.create("asks", ["query"])
+def test_a_key_never_is_in_the_command(guest: Any, make: Make) -> None:
+    text = make("asks")
     give(guest, text)
     status(guest, "toys · 24 views")
     upload(guest, make_query())
@@ -99,8 +128,8 @@ def test_a_wrong_key_is_told_kindly(guest: Any) -> None:
 
 
 @pytest.mark.parametrize("guest", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone"])
-def test_a_key_that_may_only_look(guest: Any, keys: Keys, locked: Live) -> None:
-    _, text = keys.create("looks only", ["query"])
+def test_a_key_that_may_only_look(guest: Any, make: Make, locked: Live) -> None:
+    text = make("looks only")
     give(guest, text)
     status(guest, "toys · 24 views")
     screen(guest, "enrol")
@@ -121,3 +150,61 @@ def test_a_key_that_may_only_look(guest: Any, keys: Keys, locked: Live) -> None:
     guest.keyboard.press("Escape")
     headers = {"Authorization": f"Bearer {text}"}
     assert len(locked.client.get("/views", headers=headers).json()["views"]) == 24
+
+
+KNOWN = "toys · 24 views"
+
+
+def test_a_look_without_the_key_that_comes_after_it(guest: Any, make: Make) -> None:
+    text = make("late look")
+    guest.clock.install()
+    guest.reload()
+    status(guest, "A key is needed")
+    held = Held(guest, "**/indexes", most=1)
+    guest.clock.run_for(15_000)
+    held.asked()
+    give(guest, text)
+    status(guest, KNOWN)
+    held.let_go()
+    assert guest.inner_text("#status") == KNOWN
+
+
+def test_a_key_given_before_the_first_look_has_come(guest: Any, make: Make) -> None:
+    text = make("early")
+    held = Held(guest, "**/indexes", most=1)
+    guest.goto(f"{guest.url}#/gallery")
+    guest.reload()
+    held.asked()
+    give(guest, text)
+    status(guest, KNOWN)
+    held.let_go()
+    listed(guest, 24)
+    assert guest.inner_text("#status") == KNOWN
+
+
+def test_a_view_is_shown_once_the_key_is_given_over_it(
+    guest: Any, make: Make, locked: Live
+) -> None:
+    text = make("opens")
+    headers = {"Authorization": f"Bearer {text}"}
+    id = locked.client.get("/views", headers=headers).json()["views"][0]["id"]
+    guest.goto(f"{locked.url}/#/gallery?view={id}")
+    guest.wait_for_selector(f"{DIALOG} .locked")
+    guest.locator(DIALOG).get_by_role("button", name="Enter a key").click()
+    guest.keyboard.type(text)
+    guest.keyboard.press("Enter")
+    guest.wait_for_selector(f"{FACTS}:has-text('{id}')")
+
+
+def test_a_question_without_the_key_that_is_refused_after_it(guest: Any, make: Make) -> None:
+    text = make("late question")
+    upload(guest, make_query())
+    held = Held(guest, "**/pose/estimate", most=1)
+    guest.click("#submit")
+    held.asked()
+    give(guest, text)
+    status(guest, KNOWN)
+    held.let_go()
+    assert guest.locator(PROBLEM).count() == 0
+    guest.click("#submit")
+    guest.wait_for_selector("[data-testid=pose]")
