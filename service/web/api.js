@@ -10,20 +10,22 @@ export class Refused extends Error {
   }
 }
 
-async function problemOf(response) {
+async function read(response, kind) {
   try {
-    return await response.json();
-  } catch {
-    return {
+    return await response[kind]();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused({
       status: response.status,
       title: "The answer cannot be read",
-      detail: `The server answered ${response.status}.`,
-      remedy: "Look at what stands between this page and Posebank, such as a proxy.",
-    };
+      detail: `The server answered ${response.status}, and what followed is no answer of Posebank or was cut off.`,
+      remedy: "Try again; if it stays so, look at what stands between this page and Posebank, such as a proxy.",
+    });
   }
 }
 
-async function call(address, options = {}) {
+// `kind`: json or blob.
+async function call(address, kind, options) {
   let response;
   try {
     response = await fetch(address, { ...options, headers: authorization() });
@@ -35,8 +37,8 @@ async function call(address, options = {}) {
       remedy: "See whether `posebank serve` still runs, then try again.",
     });
   }
-  if (!response.ok) throw new Refused(await problemOf(response));
-  return response;
+  if (!response.ok) throw new Refused(await read(response, "json"));
+  return read(response, kind);
 }
 
 // What is empty is left out, so the server's defaults hold.
@@ -46,14 +48,14 @@ export function withQuery(path, values) {
   return text ? `${path}?${text}` : path;
 }
 
-export const get = async (address, signal) => (await call(address, { signal })).json();
-export const getBlob = async (address) => (await call(address)).blob();
-export const erase = async (address) => (await call(address, { method: "DELETE" })).json();
+export const get = (address, signal) => call(address, "json", { signal });
+export const getBlob = (address, signal) => call(address, "blob", { signal });
+export const erase = (address) => call(address, "json", { method: "DELETE" });
 
 // A form of an image and what is asked or told of it.
-export async function post(route, image, name, request, signal) {
+export function post(route, image, name, request, signal) {
   const form = new FormData();
   form.append("image", image, name);
   form.append("request", JSON.stringify(request));
-  return (await call(route.slice(1), { method: "POST", body: form, signal })).json();
+  return call(route.slice(1), "json", { method: "POST", body: form, signal });
 }

@@ -2,7 +2,7 @@
 
 import { post, Refused } from "../api.js";
 import { h, s } from "../elements.js";
-import { crop, cropUnfinished, image, onCrop, onImage, stage } from "../image/image.js";
+import { crop, cropText, cropUnfinished, image, onCrop, onImage, stage } from "../image/image.js";
 import { named, onIndexes } from "../indexes.js";
 import { key, onKey } from "../key.js";
 import { fillFilters, fillIndexes } from "../options.js";
@@ -21,7 +21,6 @@ let underway = null;
 let shown = null; // what lies over the image: { boxes, caption }
 let askedCrop = null; // the crop that the answer is of, as cropText() told it
 
-const cropText = () => JSON.stringify(cropUnfinished() ? "unfinished" : crop());
 const ofAnotherCrop = () => askedCrop !== null && askedCrop !== cropText();
 
 // Both answers come from one request, unless re-ID alone is asked as curl.
@@ -35,7 +34,8 @@ function showCurl() {
   $("curl-text").textContent = curlCommand(base, path, name, question(path), key() !== "");
 }
 
-// An answer that comes after its image was replaced must not be drawn over the next one.
+// An answer that comes after its image was replaced must not be drawn over the next one; nor may a
+// refusal that comes after the key was given.
 function dropQuestion() {
   underway?.abort();
   underway = null;
@@ -49,6 +49,11 @@ export function drawAnswer() {
   $("caption").textContent = other && text ? `${text} · of another crop` : text;
 }
 
+// On Enrol the same image bears what was enrolled from it: the answer waits.
+function redraw() {
+  if (route().name === "ask") drawAnswer();
+}
+
 // An answer stays when its crop is changed, marked as one of another crop.
 function markAnswer() {
   const results = $("results");
@@ -57,7 +62,7 @@ function markAnswer() {
   results.classList.toggle("of-another-crop", other);
   if (other) results.prepend(changedNote());
   else results.querySelector(".changed")?.remove();
-  if (route().name === "ask") drawAnswer();
+  redraw();
 }
 
 const changedNote = () => h(
@@ -82,7 +87,7 @@ function choose(answer, i) {
       ? [cuboid(hypothesis.vertices_px, box ? "answer" : "hypothesis"), orbit(hypothesis, query.camera, symmetry)]
       : [];
   shown = { boxes: boxes.filter((one) => one !== null), caption: caption(answer, i) };
-  drawAnswer();
+  redraw();
 }
 
 async function submit() {
@@ -118,7 +123,7 @@ function fail(error) {
   dropQuestion();
   shown = null;
   clearAnswer();
-  drawAnswer();
+  redraw();
   tellProblem($("results"), error);
 }
 
@@ -131,13 +136,14 @@ export function wireAsking() {
     $("submit").disabled = !image();
     writeRequest(form, request ?? {});
     showCurl();
-    if (request) submit();
+    if (request && route().name === "ask") submit();
   });
   onCrop(() => {
     showCurl();
     markAnswer();
   });
   onKey(() => {
+    dropQuestion();
     $("results").querySelector(".locked")?.remove();
     showCurl();
   });

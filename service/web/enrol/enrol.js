@@ -4,13 +4,13 @@ import { post } from "../api.js";
 import { h, s } from "../elements.js";
 import { number } from "../fields.js";
 import { forgetGallery } from "../gallery/gallery.js";
-import { crop, cropUnfinished, image, onCrop, onImage, setCrop, stage, wholeImage } from "../image/image.js";
+import { crop, cropText, cropUnfinished, image, onCrop, onImage, setCrop, stage, wholeImage } from "../image/image.js";
 import { onIndexes, refreshIndexes } from "../indexes.js";
 import { onKey } from "../key.js";
 import { fillIndexes } from "../options.js";
 import { thumbnail } from "../pictures.js";
 import { tellProblem } from "../problem.js";
-import { address } from "../routes.js";
+import { address, route } from "../routes.js";
 import { bringIntoSight } from "../sight.js";
 
 const TAKEN = "urn:posebank:problem:view-exists"; // of another frame it would not be
@@ -19,6 +19,7 @@ const $ = (id) => document.getElementById(id);
 const form = $("enrol");
 const value = (name) => form.elements[name].value.trim();
 let marks = []; // the crops enrolled from this image, as SVG
+let sending = false;
 
 function readView() {
   const view = Object.fromEntries([...NEEDED, "sequence", "index"].map((name) => [name, value(name)]));
@@ -89,30 +90,40 @@ async function submit() {
     first.field.reportValidity(); // said at the field, which gets the focus
     return;
   }
-  const from = image();
-  $("enrol-submit").disabled = true;
-  $("enrol-submit").textContent = "Enrolling …";
+  const [from, drawn] = [image(), cropText()];
+  setSending(true);
   try {
     const asked = readView();
     const view = await post("/views", from.blob, from.name, asked);
     $("enrolled").querySelector(".problem")?.remove();
     const card = enrolledCard(view, asked.index ? `in the index ${asked.index}` : "in the default index");
     $("enrolled").prepend(card);
-    if (image() === from) {
-      marks.push(markOf(view.bbox, view.instance));
-      setCrop(null);
-      showEnrolled(`${view.instance} is enrolled. Draw the next box.`);
-    }
+    if (image() === from) markEnrolled(view, drawn);
     bringIntoSight(card);
     forgetGallery();
     await refreshIndexes();
   } catch (error) {
     refuse(error);
   } finally {
-    $("enrol-submit").textContent = "Enrol";
-    $("enrol-submit").disabled = !image();
+    setSending(false);
   }
 }
+
+// By now the next box may be drawn, or the image be asked about.
+function markEnrolled(view, drawn) {
+  marks.push(markOf(view.bbox, view.instance));
+  if (route().name !== "enrol") return;
+  if (cropText() === drawn) setCrop(null);
+  showEnrolled(`${view.instance} is enrolled. Draw the next box.`);
+}
+
+function setSending(on) {
+  sending = on;
+  $("enrol-submit").textContent = sending ? "Enrolling …" : "Enrol";
+  setButton();
+}
+
+const setButton = () => ($("enrol-submit").disabled = sending || !image());
 
 // `said`: what was just done, under the image.
 export function showEnrolled(said = "") {
@@ -123,7 +134,7 @@ export function showEnrolled(said = "") {
 export function wireEnrolment() {
   onImage(() => {
     marks = [];
-    $("enrol-submit").disabled = !image();
+    setButton();
     tellMissing();
   });
   onCrop(tellMissing);

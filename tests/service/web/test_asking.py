@@ -15,7 +15,20 @@ import pytest
 
 from tests.service.conftest import Live, Query, Start, wait_until
 from tests.service.web.conftest import opened
-from tests.service.web.hands import DESKTOP, crop, draw, moved, shoot, until, upload
+from tests.service.web.hands import (
+    DESKTOP,
+    PROBLEM,
+    Held,
+    crop,
+    draw,
+    kinds,
+    moved,
+    screen,
+    settle,
+    shoot,
+    until,
+    upload,
+)
 
 
 def test_annotated_views_only(page: Any, query: Query) -> None:
@@ -164,6 +177,41 @@ def test_an_answer_to_a_replaced_image_is_not_drawn(page: Any, query: Query) -> 
     page.wait_for_timeout(500)
     assert page.locator("[data-testid=pose]").count() == 0
     assert page.locator("[data-testid=cuboid]").count() == 0
+
+
+def test_an_answer_waits_while_something_is_enrolled(page: Any, query: Query) -> None:
+    held = Held(page, "**/pose/estimate")
+    upload(page, query)
+    page.click("#submit")
+    held.asked()
+    screen(page, "enrol")
+    held.let_go()
+    page.wait_for_selector("[data-testid=pose]", state="attached")
+    assert (kinds(page), page.inner_text("#caption")) == ([], "")
+    screen(page, "ask")
+    assert kinds(page) == ["answer"]
+
+
+def test_a_sample_to_enrol_from_is_not_asked_about(page: Any) -> None:
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.url) if one.method == "POST" else None)
+    screen(page, "enrol")
+    page.locator("[data-testid=sample]").first.click()
+    page.wait_for_selector("#stage-bar:not([hidden])")
+    settle(page)
+    assert sent == []
+    screen(page, "ask")
+    page.click("#submit")
+    page.wait_for_selector("[data-testid=pose]")
+
+
+def test_an_answer_that_breaks_off_is_not_laid_on_the_image(page: Any, query: Query) -> None:
+    cut = {"body": '{"consensus": {', "content_type": "application/json"}
+    page.route("**/pose/estimate", lambda route: route.fulfill(**cut))
+    upload(page, query)
+    page.click("#submit")
+    page.wait_for_selector(f"#results {PROBLEM}")
+    assert "The answer cannot be read" in page.inner_text(PROBLEM)
 
 
 def test_paste_and_drop(page: Any, query: Query) -> None:

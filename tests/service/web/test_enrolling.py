@@ -7,7 +7,21 @@ from typing import Any
 import pytest
 
 from tests.service.conftest import Live, Query, make_query, wait_until
-from tests.service.web.hands import PHONE, STILL, crop, draw, screen, shoot, sideways, upload
+from tests.service.web.hands import (
+    AWAY,
+    PHONE,
+    PROBLEM,
+    STILL,
+    Held,
+    ask,
+    crop,
+    draw,
+    kinds,
+    screen,
+    shoot,
+    sideways,
+    upload,
+)
 
 CARD = "article[data-testid=enrolled]"
 
@@ -88,6 +102,73 @@ def test_what_is_missing_is_said(curator: Any, query: Query) -> None:
     assert refused_at(curator)[0] == "y0"
     curator.fill("input[name=y0]", "10")
     assert curator.locator("#crop input:invalid").count() == 0
+
+
+def enrol(page: Any) -> Held:
+    """Enrols; the answer is held."""
+    held = Held(page, "**/views", only=lambda request: request.method == "POST")
+    page.click("#enrol-submit")
+    held.asked()
+    return held
+
+
+def test_a_late_enrolment_leaves_the_next_box(curator: Any, query: Query) -> None:
+    start(curator, query)
+    name_it(curator, "slow-1")
+    draw(curator, (20, 20, 150, 200))
+    held = enrol(curator)
+    draw(curator, (160, 40, 300, 220))
+    drawn = crop(curator)
+    held.let_go()
+    curator.wait_for_selector(CARD)
+    assert crop(curator) == drawn
+    assert curator.locator("rect.enrolled").count() == 1
+
+
+def test_a_late_enrolment_leaves_the_answer_asked_for_since(curator: Any, query: Query) -> None:
+    ask(curator, query)
+    said, drawn = curator.inner_text("#caption"), crop(curator)
+    screen(curator, "enrol")
+    name_it(curator, "slow-2")
+    held = enrol(curator)
+    screen(curator, "ask")
+    held.let_go()
+    curator.wait_for_selector(CARD, state="attached")
+    assert crop(curator) == drawn
+    assert (kinds(curator), curator.inner_text("#caption")) == (["answer"], said)
+    assert curator.locator("rect.enrolled").count() == 0
+    screen(curator, "enrol")
+    assert curator.locator("rect.enrolled").count() == 1
+
+
+def test_a_question_that_fails_late_leaves_what_is_enrolled(curator: Any, query: Query) -> None:
+    held = Held(curator, "**/pose/estimate")
+    upload(curator, query)
+    curator.click("#submit")
+    held.asked()
+    screen(curator, "enrol")
+    name_it(curator, "slow-3")
+    curator.click("#whole")
+    curator.click("#enrol-submit")
+    curator.wait_for_selector(CARD)
+    held.let_go(**AWAY)
+    curator.wait_for_selector(f"#results {PROBLEM}", state="attached")
+    assert curator.locator("rect.enrolled").count() == 1
+    assert curator.inner_text("#caption").startswith("slow-3 is enrolled")
+
+
+def test_one_view_is_sent_at_a_time(curator: Any, query: Query) -> None:
+    start(curator, query)
+    name_it(curator, "slow-4")
+    curator.click("#whole")
+    held = enrol(curator)
+    other = {"name": "other.jpg", "mimeType": "image/jpeg", "buffer": query.jpeg}
+    curator.set_input_files("#file", other)
+    curator.wait_for_selector("#image-size:has-text('other.jpg')")
+    assert curator.is_disabled("#enrol-submit")
+    held.let_go()
+    curator.wait_for_selector("#enrol-submit:enabled")
+    assert curator.locator("rect.enrolled").count() == 0  # it was of the image before
 
 
 def test_the_whole_image_is_enrolled_only_where_it_is_chosen(
