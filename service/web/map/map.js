@@ -15,6 +15,7 @@ const $ = (id) => document.getElementById(id);
 const form = $("map-choices");
 const choices = () => Object.fromEntries(CHOICES.map((name) => [name, form.elements[name].value]));
 let shown = null; // the index, its version and head that are drawn
+let loading = null; // aborts what is being loaded
 let figure = null;
 
 // Pose first, as that is what the other screens compare.
@@ -34,14 +35,15 @@ function describe({ index, head, explained: [x, y], total, points }) {
 }
 
 async function load({ index, head }) {
-  const mine = shown;
+  loading?.abort();
+  const mine = (loading = new AbortController());
   $("map-problem").replaceChildren();
   let answer;
   try {
-    answer = await get(withQuery("map", { index, head, limit: LIMIT }));
-    if (mine !== shown) return;
+    answer = await get(withQuery("map", { index, head, limit: LIMIT }), mine.signal);
+    if (mine !== loading) return;
   } catch (error) {
-    if (mine !== shown) return;
+    if (mine !== loading) return;
     shown = null;
     $("map-card").hidden = true;
     $("map-problem").replaceChildren(problemCard(error));
@@ -71,7 +73,8 @@ export function showMap(params) {
 }
 
 export function forgetMap() {
-  shown = null;
+  loading?.abort();
+  loading = shown = null;
 }
 
 export function wireMap() {

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 
 from tests.service.conftest import Live, wait_until
-from tests.service.web.hands import DARK, PHONE, screen, shoot, sideways, until
+from tests.service.web.hands import (
+    AWAY,
+    DARK,
+    FACTS,
+    PHONE,
+    PROBLEM,
+    Held,
+    close,
+    screen,
+    shoot,
+    sideways,
+    until,
+)
 
 CANVAS = "[data-testid=map]"
 TIP = "[data-testid=tip]"
@@ -98,6 +110,44 @@ def test_the_other_head_lies_otherwise(page: Any, sampled: Live) -> None:
     assert all(colour_at(page, point) != ground for point in points)
 
 
+def test_a_map_asked_for_before_and_failing_late(page: Any, sampled: Live) -> None:
+    """One head, another, the first again: the first answer is no longer waited for."""
+    opened_map(page, sampled)
+    page.goto(f"{sampled.url}/#/ask")
+    held = Held(page, "**/map?*")
+    for n, head in enumerate(("identity", "pose", "identity")):
+        page.goto(f"{sampled.url}/#/map?index=toys&head={head}")
+        held.asked(n + 1)
+    held.let_go(0, **AWAY)
+    assert page.locator(PROBLEM).count() == 0
+    held.let_go(2)
+    until(page, "document.querySelector('[data-testid=map-note]').textContent.includes('identity')")
+    assert page.locator(PROBLEM).count() == 0
+
+
+def test_after_a_delete_the_map_is_loaded_once(curator: Any) -> None:
+    """A second time would take the look and the focus from whoever goes on."""
+    screen(curator, "map")
+    curator.wait_for_selector(CANVAS)
+    asked: list[str] = []
+    curator.on("request", lambda one: asked.append(one.url) if "/map?" in one.url else None)
+    look_and_open = ("ArrowRight", "Enter")
+    curator.locator(CANVAS).focus()
+    for key in look_and_open:
+        curator.keyboard.press(key)
+    curator.get_by_role("button", name="Delete this view").click()
+    curator.get_by_role("button", name="Delete for good").click()
+    curator.wait_for_selector("[data-testid=map-note]:has-text('59 views')")
+    curator.locator(CANVAS).focus()
+    for key in look_and_open:
+        curator.keyboard.press(key)
+    curator.wait_for_selector(FACTS)
+    here = looked(curator)
+    close(curator)
+    assert len(asked) == 1
+    assert looked(curator) == here
+
+
 def test_looked_at_and_opened_with_the_mouse(page: Any, sampled: Live) -> None:
     points = opened_map(page, sampled)
     point = alone(points)
@@ -150,8 +200,9 @@ def test_zoomed_and_moved(page: Any, sampled: Live) -> None:
     first = page.locator(CANVAS).evaluate("(canvas) => canvas.toDataURL()")
     page.locator(CANVAS).focus()
     hover(page, point)
+    before = page.locator(CANVAS).evaluate("(canvas) => canvas.toDataURL()")
     page.mouse.wheel(0, -300)
-    wait_until(lambda: page.locator(CANVAS).evaluate("(canvas) => canvas.toDataURL()") != first)
+    wait_until(lambda: page.locator(CANVAS).evaluate("(canvas) => canvas.toDataURL()") != before)
     hover(page, point)
     assert looked(page) == point["id"]
     page.mouse.down()
