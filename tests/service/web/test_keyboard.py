@@ -49,6 +49,7 @@ def test_the_screens_by_keyboard(page: Any) -> None:
         page.wait_for_selector(f"nav a[data-screen={name}][aria-current=page]")
         assert page.title().lower().startswith(name)
     page.go_back()
+    page.wait_for_selector("nav a[data-screen=enrol][aria-current=page]")
     assert page.title().startswith("Enrol")
 
 

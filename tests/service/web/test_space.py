@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.service.conftest import CAMERA, PLANE, Query
+from tests.service.conftest import CAMERA, PLANE, Query, wait_until
 from tests.service.web.hands import PHONE, ask, screen, shoot
 
 CANVAS = "[data-testid=space]"
@@ -33,7 +33,7 @@ def answered(page: Any) -> dict[str, Any]:
     """The answer to the first sample, whose camera and plane are given."""
     with page.expect_response("**/pose/estimate") as told:
         page.locator("[data-testid=sample]").nth(1).click()
-    page.wait_for_selector(CANVAS)
+    page.wait_for_selector(f"{CANVAS}[data-turn]")  # once it is drawn
     return dict(told.value.json())
 
 
@@ -224,8 +224,7 @@ def test_the_colours_follow_the_theme(page: Any) -> None:
     answered(page)
     light = picture(page)
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(100)
-    assert picture(page) != light
+    wait_until(lambda: picture(page) != light)
 
 
 def test_another_screen_and_back_keeps_it(page: Any) -> None:
@@ -233,5 +232,4 @@ def test_another_screen_and_back_keeps_it(page: Any) -> None:
     first = picture(page)
     screen(page, "gallery")
     screen(page, "ask")
-    page.wait_for_timeout(100)
-    assert picture(page) == first
+    wait_until(lambda: picture(page) == first)
