@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.service.conftest import Query, wait_until
+from tests.service.conftest import Query
 from tests.service.web.hands import (
     DARK,
     PHONE,
+    Held,
     ask,
     crop,
     draw,
@@ -157,13 +158,12 @@ def test_an_answer_of_another_crop_says_so(page: Any, query: Query) -> None:
 
 
 def test_a_crop_changed_while_it_is_asked_about(page: Any, query: Query) -> None:
-    held: list[Any] = []
-    page.route("**/pose/estimate", lambda route: held.append(route))
+    held = Held(page, "**/pose/estimate")
     upload(page, query)
     page.click("#submit")
-    wait_until(lambda: page.evaluate("true") and bool(held))  # evaluating lets events in
+    held.asked()
     draw(page, (60, 40, 250, 200))
-    held[0].continue_()
+    held.let_go()
     page.wait_for_selector("[data-testid=pose]")
     assert page.locator(CHANGED).count() == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -162,19 +161,15 @@ def test_after_a_good_image_a_broken_one_asks_nothing(page: Any, query: Query) -
 
 
 def test_an_answer_to_a_replaced_image_is_not_drawn(page: Any, query: Query) -> None:
-    held: list[Any] = []
-    page.route("**/pose/estimate", lambda route: held.append(route))
+    held = Held(page, "**/pose/estimate")
     upload(page, query)
     page.click("#submit")
-    wait_until(lambda: page.evaluate("true") and bool(held))  # evaluating lets events in
+    held.asked()
     other = {"name": "other.jpg", "mimeType": "image/jpeg", "buffer": query.jpeg}
     page.set_input_files("#file", other)
     until(page, "document.getElementById('image-size').textContent.startsWith('other.jpg')")
     assert page.inner_text("#submit") == "Ask"
-    with contextlib.suppress(Exception):  # the page may have closed that request already
-        held[0].continue_()
-    page.unroute("**/pose/estimate")
-    page.wait_for_timeout(500)
+    held.let_go()
     assert page.locator("[data-testid=pose]").count() == 0
     assert page.locator("[data-testid=cuboid]").count() == 0
 
