@@ -18,7 +18,7 @@ VIEW = "[data-testid=view]"
 DIALOG = "#view-dialog"
 FACTS = f"{DIALOG} .facts"
 PROBLEM = "[data-testid=problem]"
-AWAY = {
+AWAY: dict[str, Any] = {
     "status": 404,
     "json": {"title": "Away", "detail": "It is away.", "remedy": "Wait.", "status": 404},
 }
