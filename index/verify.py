@@ -12,7 +12,7 @@ from index.home import Home
 from index.manifest import FILE, IDS, Manifest, metadata_digest, row_order
 from index.opening import unknown_index
 from index.store.database import reading
-from index.store.enrolled import count_of_others
+from index.store.enrolled import count_unseen
 from index.store.migrate import migrate
 from index.store.versions import find_version, list_versions, row_fingerprints, row_view_ids
 from index.vectors import read_flat
@@ -48,7 +48,7 @@ def verify_version(home: Home, name: str, version: str | None = None) -> Verdict
         view_ids = row_view_ids(connection, record.id)
         fingerprints = row_fingerprints(connection, record.id)
         encoder = Manifest.parse(record.manifest, f"{name} {record.version}").encoder.identity
-        others = count_of_others(connection, name, encoder)
+        unseen = count_unseen(connection, name, encoder, record.id)
     folder = home.version_folder(name, record.version)
     try:
         manifest = Manifest.read(folder)
@@ -75,8 +75,8 @@ def verify_version(home: Home, name: str, version: str | None = None) -> Verdict
         notes.append(f"the metadata of {gone} views was deleted; searches leave them out")
     elif metadata_digest(fingerprints) != manifest.metadata_sha256:
         notes.append("the metadata of some views was changed by a later build of this index")
-    if others:
-        notes.append(f"{others} views were enrolled with another encoder; searches leave them out")
+    if unseen:
+        notes.append(f"{unseen} views were enrolled with another encoder; searches leave them out")
     return Verdict(name, record.version, tuple(problems), tuple(notes))
 
 

@@ -143,14 +143,6 @@ def _vectors(
     return found
 
 
-def count_of_others(connection: sa.Connection, index_name: str, encoder: str) -> int:
-    """How many views were enrolled into an index with other encoders than this."""
-    statement = sa.select(sa.func.count()).where(
-        enrolled_views.c.index_name == index_name, enrolled_views.c.encoder != encoder
-    )
-    return int(connection.execute(statement).scalar_one())
-
-
 def enrolled_fingerprints(
     connection: sa.Connection, index_name: str, ids: Sequence[int]
 ) -> dict[int, str]:
@@ -173,18 +165,28 @@ def unseen_views(
 
     They were enrolled with another encoder than this, its own, and none of its rows holds them.
     """
-    held = sa.select(version_rows.c.view_id).where(
-        version_rows.c.version_id == version_id,
-        version_rows.c.view_id == enrolled_views.c.view_id,
-    )
-    statement = sa.select(enrolled_views.c.view_id).where(
-        enrolled_views.c.encoder != encoder, ~held.exists()
-    )
+    statement = sa.select(enrolled_views.c.view_id).where(*_unseen(encoder, version_id))
     found: set[int] = set()
     for part in chunks(ids):
         rows = connection.execute(statement.where(enrolled_views.c.view_id.in_(part)))
         found.update(row[0] for row in rows)
     return found
+
+
+def count_unseen(connection: sa.Connection, index_name: str, encoder: str, version_id: int) -> int:
+    """How many of an index's enrolled views are ``unseen_views`` of one of its versions."""
+    statement = sa.select(sa.func.count()).where(
+        enrolled_views.c.index_name == index_name, *_unseen(encoder, version_id)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _unseen(encoder: str, version_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    held = sa.exists().where(
+        version_rows.c.version_id == version_id,
+        version_rows.c.view_id == enrolled_views.c.view_id,
+    )
+    return enrolled_views.c.encoder != encoder, ~held
 
 
 def add_changes(connection: sa.Connection, view_ids: Iterable[int], *, erased: bool) -> None:

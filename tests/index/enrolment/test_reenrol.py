@@ -146,6 +146,7 @@ def test_a_snapshot_that_holds_it_is_enough(
     second = build_with(other_encoder)
     enrol(any_home, "things", other_encoder.identity, [new])
     promote(any_home, "things", folded)
+    assert verify_version(any_home, "things").notes == ()
     seen = change_of(any_home)
     enrol(any_home, "things", encoder.identity, [old])
     assert change_of(any_home) == seen
