@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from index.stopwatch import Stopwatch
 from service.problems import RefusedError
-from service.workers import behind_the_loop, settle
+from service.workers import behind_the_loop, contained, settle
 from training.data.records import ImageRGB
 
 Embeddings = NDArray[np.float32]
@@ -48,6 +49,11 @@ class _Job:
     came: float = field(default_factory=time.perf_counter)
     begun: int = 0
     parts: list[dict[str, Embeddings]] = field(default_factory=list)
+
+    def expire(self) -> None:
+        """Refuses the request unless it was begun."""
+        if not self.begun and not self.future.done():
+            self.future.set_exception(too_late())
 
 
 class Batcher:
@@ -96,40 +102,52 @@ class Batcher:
         what the encoder raises for a batch with one of them. Cancelled, what waits is not encoded.
         ``watch`` gets the stages queue and encode.
         """
-        job = _Job(crops, deadline, watch, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = _Job(crops, deadline, watch, loop.create_future())
         self._jobs.append(job)
         if self._owner is None:
             self._owner = asyncio.create_task(self._own())
-        return await job.future
+        # Also while a batch takes long; between two, ``_next_batch`` looks itself.
+        expiry = loop.call_later(deadline - time.monotonic(), job.expire)
+        try:
+            return await job.future
+        finally:
+            expiry.cancel()
+            if job in self._jobs:
+                self._jobs.remove(job)
 
     async def _own(self) -> None:
         """Encodes batch after batch until nothing waits."""
-        loop = asyncio.get_running_loop()
         try:
             while batch := self._next_batch():
-                start = time.perf_counter()
                 try:
-                    crops = np.concatenate([part for _, part in batch])
-                    heads = await loop.run_in_executor(self._thread, self._encoder.encode, crops)
+                    await self._encode(batch)
                 except BaseException as error:  # the thread is closed, or it is no Exception
-                    for job, _ in batch:
+                    ended = isinstance(error, asyncio.CancelledError)
+                    for job in (*(job for job, _ in batch), *(self._jobs if ended else ())):
                         settle(job.future, error)
-                    if isinstance(error, asyncio.CancelledError):
+                    if ended:
                         raise
-                    continue
-                spent = time.perf_counter() - start
-                self._learn(spent / len(crops))
-                self._batched(len(crops))
-                _deliver(batch, heads, start, spent)
         finally:
             self._owner = None
+
+    async def _encode(self, batch: Sequence[tuple[_Job, ImageRGB]]) -> None:
+        """Encodes a batch and hands out what comes of it."""
+        start = time.perf_counter()
+        crops = np.concatenate([part for _, part in batch])
+        work = contained(partial(self._encoder.encode, crops))
+        heads = await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        spent = time.perf_counter() - start
+        self._learn(spent / len(crops))
+        self._batched(len(crops))
+        _deliver(batch, heads, start, spent)
 
     def _next_batch(self) -> list[tuple[_Job, ImageRGB]]:
         """The jobs of the next batch, each with its crops in it; empty where none waits."""
         now = time.monotonic()
         for job in self._jobs:
-            if now > job.deadline and not job.begun and not job.future.done():
-                job.future.set_exception(too_late())
+            if now > job.deadline:
+                job.expire()
         jobs = [job for job in self._jobs if not job.future.done()]
         batch = []
         for job, taken in zip(

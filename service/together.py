@@ -50,13 +50,18 @@ class Together(Generic[Q, A]):
         item is not worked on.
         """
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._jobs.append(_Job(item, kind, most, future))
+        job = _Job(item, kind, most, future)
+        self._jobs.append(job)
         if self._busy < self._at_once:
             self._busy += 1
             owner = asyncio.create_task(self._own())
             self._owners.add(owner)  # the event loop itself would not keep it
             owner.add_done_callback(self._owners.discard)
-        return await future
+        try:
+            return await future
+        finally:
+            if job in self._jobs:
+                self._jobs.remove(job)
 
     async def _own(self) -> None:
         """Does lot after lot until nothing waits."""
@@ -64,14 +69,14 @@ class Together(Generic[Q, A]):
             while lot := self._next_lot():
                 try:
                     results = await self._workers.run(partial(self._do, [job.item for job in lot]))
+                    for job, result in zip(lot, results, strict=True):
+                        settle(job.future, result)
                 except BaseException as error:  # the threads are closed, or it is no Exception
-                    for job in lot:
+                    ended = isinstance(error, asyncio.CancelledError)
+                    for job in (*lot, *(self._jobs if ended else ())):
                         settle(job.future, error)
-                    if isinstance(error, asyncio.CancelledError):
+                    if ended:
                         raise
-                    continue
-                for job, result in zip(lot, results, strict=True):
-                    settle(job.future, result)
         finally:
             self._busy -= 1  # at once: who comes before the task has ended needs another owner
 

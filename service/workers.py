@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -47,13 +47,43 @@ class Workers:
         """
         waiting = [work]
         try:
-            return await asyncio.wrap_future(self._pool.submit(lambda: waiting.pop()()))
+            return await asyncio.wrap_future(self._pool.submit(lambda: contained(waiting.pop())()))
         finally:
             waiting.clear()
 
     def close(self) -> None:
         """Waits for the work under way; what has not begun is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def contained(work: Callable[[], T]) -> Callable[[], T]:
+    """``work``, raising nothing that a future does not take for an answer: with a StopIteration or
+    a CancelledError of its own, who waits for it would wait for ever."""
+
+    def run() -> T:
+        try:
+            return work()
+        except (StopIteration, CancelledError, asyncio.CancelledError) as error:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+    return run
+
+
+async def abandonable(work: Callable[[], T]) -> T:
+    """The result of ``work`` from a thread of its own, which no end of the process waits for."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result: T | BaseException = contained(work)()
+        except BaseException as error:
+            result = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, future, result)
+
+    threading.Thread(target=run, daemon=True, name="posebank-abandonable").start()
+    return await future
 
 
 def settle(future: asyncio.Future[T], result: T | BaseException) -> None:

@@ -154,6 +154,37 @@ def test_a_missed_deadline_is_not_encoded() -> None:
     run(test())
 
 
+def test_a_missed_deadline_is_told_while_the_batch_before_it_takes_long() -> None:
+    async def test() -> None:
+        encoder = Encoder()
+        batcher = Batcher(encoder, 10.0)
+        encoder.hold.clear()
+        first = asyncio.create_task(ask(batcher, 1))
+        await begun(encoder)
+        with pytest.raises(RefusedError, match="POSEBANK_DEADLINE_SECONDS"):
+            await ask(batcher, 2, deadline=time.monotonic() + 0.02)
+        assert batcher.waiting == 0
+        encoder.hold.set()
+        assert await first == [1]
+
+    run(test())
+
+
+def test_who_is_told_of_batches_may_fail() -> None:
+    """Neither those of the batch nor those behind it wait for ever."""
+
+    def fail(crops: int) -> None:
+        raise StopIteration
+
+    async def test() -> None:
+        batcher = Batcher(Encoder(), 10.0, fail)
+        asked = [asyncio.create_task(ask(batcher, value)) for value in range(20)]
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(one, RuntimeError) for one in told)
+
+    run(test())
+
+
 def test_a_cancelled_request_is_not_encoded() -> None:
     async def test() -> None:
         encoder = Encoder()

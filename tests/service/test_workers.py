@@ -20,7 +20,7 @@ from service.metrics import Metrics
 from service.problems import RefusedError
 from service.serving import Serving
 from service.settings import Settings
-from service.workers import NICER, Workers, behind_the_loop
+from service.workers import NICER, Workers, abandonable, behind_the_loop
 
 
 class Picture:
@@ -104,3 +104,33 @@ def test_a_sandbox_without_nice_levels_is_no_reason_not_to_work(
     workers = Workers(1, behind_the_loop)
     assert asyncio.run(workers.run(lambda: 7)) == 7
     workers.close()
+
+
+def test_a_stop_iteration_reaches_who_waits() -> None:
+    """A future refuses it, so that nobody would be told."""
+
+    async def test() -> None:
+        workers = Workers(1)
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await workers.run(lambda: next(iter(())))
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await abandonable(lambda: next(iter(())))
+        workers.close()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_abandonable_work_is_answered_and_keeps_no_loop_from_ending() -> None:
+    hold = threading.Event()
+
+    async def test() -> None:
+        assert await abandonable(lambda: 7) == 7
+        with pytest.raises(ZeroDivisionError):
+            await abandonable(lambda: 1 // 0)
+        stuck = asyncio.create_task(abandonable(lambda: hold.wait(60)))
+        await asyncio.sleep(0.01)
+        stuck.cancel()
+
+    asyncio.run(asyncio.wait_for(test(), 20))  # returns while the work stands still
+    assert any(thread.name == "posebank-abandonable" for thread in threading.enumerate())
+    hold.set()
