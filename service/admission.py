@@ -23,6 +23,10 @@ MEMORY_SECONDS: Final = 5.0
 FIRST_RATE: Final = 16.0
 """Images a second that are believed before any was answered, as if measured for a second."""
 
+LEAST_RATE: Final = 0.01
+"""Images a second that are believed at least: where nothing is answered for long, what was measured
+fades to nothing."""
+
 LONGEST_RETRY_SECONDS: Final = 60
 
 
@@ -36,11 +40,14 @@ class Admission:
         self,
         deadline_seconds: float,
         least: int = 4,
+        kind: str = "images",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``least`` images are held whatever the rate, so that no core waits for work."""
+        """``least`` images are held whatever the rate, so that no core waits for work. ``kind`` is
+        what it counts, for the refusals."""
         self._deadline = deadline_seconds
         self._least = least
+        self._kind = kind
         self._clock = clock
         self._held = 0
         self._seen = clock()
@@ -58,7 +65,7 @@ class Admission:
     def rate(self) -> float:
         """Images answered per second of the last seconds in which any was held."""
         self._elapse()
-        return self._done / self._busy_seconds
+        return max(LEAST_RATE, self._done / self._busy_seconds)
 
     @property
     def limit(self) -> int:
@@ -94,8 +101,8 @@ class Admission:
         seconds = math.ceil((self._held + self._refused) / self.rate)
         raise RefusedError(
             "busy",
-            f"{self._held} images are being answered or wait; at {self.rate:.3g} a second, more "
-            f"than {limit} would not be done in time.",
+            f"{self._held} {self._kind} are being answered or wait; at {self.rate:.3g} a second, "
+            f"more than {limit} would not be done in time.",
             "Try again after the seconds of the header Retry-After, ask less often, or give the "
             "server more cores or a GPU.",
             retry_after=min(max(1, seconds), LONGEST_RETRY_SECONDS),

@@ -133,3 +133,15 @@ def test_draining_takes_nothing_and_finishes_what_it_has() -> None:
             pass
     assert admission.held == 0
     assert refusal(admission).slug == "draining"
+
+
+def test_an_hour_without_an_answer_leaves_a_rate() -> None:
+    """What was measured fades; a refusal still says when to come back."""
+    clock = Clock()
+    admission = Admission(2.0, clock=clock)
+    with ExitStack() as held:
+        for _ in range(4):
+            held.enter_context(admission.hold())
+        for _ in range(100):
+            clock.now += 60
+            assert refusal(admission).retry_after == LONGEST_RETRY_SECONDS
