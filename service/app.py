@@ -34,6 +34,7 @@ from service.routes import (
 from service.serving import Serving
 from service.settings import Settings
 from service.version import TITLE, VERSION
+from service.workers import abandonable
 from service.writer import Writer
 
 log = logging.getLogger("posebank")
@@ -105,7 +106,7 @@ async def _keep_fresh(app: FastAPI) -> None:
     pause = app.state.settings.refresh_seconds
     told: str | None = ""
     while True:
-        refreshing = asyncio.create_task(asyncio.to_thread(serving.refresh))
+        refreshing = asyncio.create_task(abandonable(serving.refresh))
         while not (await asyncio.wait({refreshing}, timeout=pause))[0]:
             await asyncio.to_thread(serving.follow)
         try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,18 @@ from index.home import Home
 from index.search import Catalog
 from service.problems import RefusedError
 from service.settings import Settings
+from training.artifact import INFO_FILE, find_artifact
 from training.cores import available_cores
 from training.encoder import Encoder
 from training.errors import EncoderError, GalleryError, PosebankError
 
 log = logging.getLogger("posebank")
+
+
+WAIT_PER_SECOND_TRIED = 10.0
+"""An encoder that cannot be loaded is tried again and again, in a tenth of the time at most."""
+
+LEAST_WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,24 @@ class ServedIndex:
 
     gallery: Gallery
     encoder: Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """The encoder of a folder whose description has this time, and its embeddings of the fixed
+    image."""
+
+    encoder: Encoder
+    canary: dict[str, NDArray[np.float32]]
+    changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why the encoder of a folder was not loaded, believed until ``until`` (time.monotonic)."""
+
+    error: PosebankError
+    until: float
 
 
 class Serving:
@@ -43,10 +69,8 @@ class Serving:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._catalog: Catalog | None = None
-        self._encoders: dict[tuple[Path, int], Encoder | PosebankError] = {}
-        self._canaries: WeakKeyDictionary[Encoder, dict[str, NDArray[np.float32]]] = (
-            WeakKeyDictionary()
-        )
+        self._encoders: dict[Path, _Loaded | _Failed] = {}
+        self._consulted: set[Path] = set()
         self._served: dict[str, ServedIndex] = {}
         self._lock = threading.Lock()
         self._reason: PosebankError = GalleryError(
@@ -66,7 +90,7 @@ class Serving:
                 else:
                     self._catalog.refresh()
             except PosebankError as error:
-                self._reason = error
+                self._reason = copy.copy(error)
                 return ()
             except Exception as error:  # a database can fail in as many ways as it has drivers
                 log.debug("refresh failed", exc_info=error)
@@ -97,6 +121,7 @@ class Serving:
     def _take_up(self, catalog: Catalog) -> tuple[str, ...]:
         fresh: dict[str, ServedIndex] = {}
         unserved: dict[str, PosebankError] = dict(catalog.errors)
+        self._consulted.clear()
         for name in catalog.names():
             gallery, old = catalog.get(name), self._served.get(name)
             if old is not None and old.gallery is gallery:
@@ -104,10 +129,11 @@ class Serving:
                 continue
             try:
                 fresh[name] = ServedIndex(gallery, self._encoder_of(gallery))
-            except PosebankError as error:
-                unserved[name] = error
+            except Exception as error:
+                unserved[name] = _told(error, f"Index {name!r} cannot be served")
                 if old is not None:
                     fresh[name] = old
+        self._forget_encoders([one.encoder for one in fresh.values()])
         before, self._served, self.unserved = self._served, fresh, unserved
         self._reason = next(
             iter(unserved.values()),
@@ -131,38 +157,44 @@ class Serving:
             if folder is None:
                 continue
             try:
-                encoder = self._load(folder)
-                gallery.check_encoder(encoder.identity)
-                gallery.check_canary(self._canary_of(encoder))
-                return encoder
+                loaded = self._load(folder)
+                gallery.check_encoder(loaded.encoder.identity)
+                gallery.check_canary(loaded.canary)
+                return loaded.encoder
             except PosebankError as error:
                 problem = error
         raise problem
 
-    def _canary_of(self, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
-        """The encoder's embeddings of the fixed image, made once."""
-        found = self._canaries.get(encoder)
-        if found is None:
-            found = self._canaries[encoder] = embed_canary(encoder)
-        return found
-
-    def _load(self, folder: Path) -> Encoder:
+    def _load(self, folder: Path) -> _Loaded:
         """The encoder of a folder, loaded once and again when its description changes."""
+        self._consulted.add(folder)
+        changed_ns = (find_artifact(folder) / INFO_FILE).stat().st_mtime_ns
+        known = self._encoders.get(folder)
+        if isinstance(known, _Loaded) and known.changed_ns == changed_ns:
+            return known
+        start = time.monotonic()
+        if isinstance(known, _Failed) and start < known.until:
+            raise copy.copy(known.error)
         try:
-            key = (folder, (folder / "encoder.json").stat().st_mtime_ns)
-        except OSError:
-            key = (folder, 0)
-        found = self._encoders.get(key)
-        if found is None:
-            try:
-                found = Encoder.load(folder, threads=available_cores())
-            except PosebankError as error:
-                found = error
-            if key[1]:
-                self._encoders[key] = found
-        if isinstance(found, PosebankError):
-            raise found
-        return found
+            encoder = Encoder.load(folder, threads=available_cores())
+            loaded = _Loaded(encoder, embed_canary(encoder), changed_ns)
+        except Exception as error:
+            now = time.monotonic()
+            until = now + max(LEAST_WAIT_S, WAIT_PER_SECOND_TRIED * (now - start))
+            failed = _Failed(_told(error, f"The encoder {folder} cannot be loaded"), until)
+            self._encoders[folder] = failed
+            raise copy.copy(failed.error) from None
+        self._encoders[folder] = loaded
+        return loaded
+
+    def _forget_encoders(self, in_use: list[Encoder]) -> None:
+        """Lets go of those that no index has and none that is not served asked for."""
+        self._encoders = {
+            folder: known
+            for folder, known in self._encoders.items()
+            if folder in self._consulted
+            or (isinstance(known, _Loaded) and any(known.encoder is one for one in in_use))
+        }
 
     @property
     def served(self) -> dict[str, ServedIndex]:
@@ -214,6 +246,17 @@ class Serving:
         if self._catalog is None:
             raise RefusedError("not-ready", self._reason.message, self._reason.remedy)
         return self._catalog
+
+
+def _told(error: Exception, what: str) -> PosebankError:
+    """The error to keep: without the frames it came through, which hold galleries and encoders."""
+    if isinstance(error, PosebankError):
+        return copy.copy(error)
+    log.error("%s", what, exc_info=error)  # out of memory, say
+    return EncoderError(
+        f"{what}: {type(error).__name__}: {error}.",
+        "See the log of the server. It tries again by itself.",
+    )
 
 
 def cores_per_request(threads: int) -> int:
