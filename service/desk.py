@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -33,8 +33,16 @@ BATCH_SHARE: Final = 0.25
 long enough that no encoder measured gets slower per crop."""
 
 
+LOOK_UP_THREADS: Final = 4
+"""They wait for the database more than they compute (ours)."""
+
+LOOK_UPS: Final = 256
+"""Held whatever their rate (ours): a gallery page asks for a hundred pictures at once."""
+
+
 class Desk:
-    """One for each app. ``admission`` says what is taken; ``metrics`` hear of what was dropped."""
+    """One for each app. ``admission`` says which questions are taken; ``metrics`` hear of what was
+    dropped."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
@@ -42,6 +50,9 @@ class Desk:
         self.workers = Workers(settings.threads, behind_the_loop)
         # Apart: behind many images to decode, what is nearly done would wait for what is not.
         self._finishers = Workers(settings.threads, behind_the_loop)
+        # Apart too: a crowd that turns the pages of the gallery keeps no question waiting.
+        self._readers = Workers(LOOK_UP_THREADS, behind_the_loop)
+        self._look_ups = Admission(settings.deadline_seconds, LOOK_UPS, "look-ups")
         self._at_once = min(settings.threads, available_cores())
         self._metrics = metrics
         self._batchers: weakref.WeakKeyDictionary[Encoder, Batcher] = weakref.WeakKeyDictionary()
@@ -56,21 +67,38 @@ class Desk:
         ``draining``, and ClientDisconnect.
         """
         with self.admission.hold(images) as deadline, self._metrics.question() as watch:
-            try:
-                async with _while_connected(request):
-                    yield Turn(self, deadline, watch)
-            except ClientDisconnect:
-                self._metrics.count_dropped("gone")
-                raise
-            except RefusedError as error:
-                if error.slug == "deadline":
-                    self._metrics.count_dropped("deadline")
-                raise
+            async with self._watched(request):
+                yield Turn(self, deadline, watch)
 
-    async def look_up(self, work: Callable[[], T]) -> T:
-        """The result of a short ``work`` from a thread. Raises RefusedError as ``take``."""
-        self.admission.check(0)
-        return await self.workers.run(work)
+    async def look_up(self, request: Request, work: Callable[[], T]) -> T:
+        """The result of a short ``work`` for a request without an image, from a thread.
+
+        It is dropped where the client goes away before it began. Raises RefusedError ``busy``,
+        ``deadline`` and ``draining``, and ClientDisconnect.
+        """
+        self.admission.check_open()
+        with self._look_ups.hold() as deadline:
+            async with self._watched(request):
+                return await in_time(deadline, self._readers.run(work))
+
+    @property
+    def held(self) -> int:
+        """Images and look-ups that were taken and are not answered yet."""
+        return self.admission.held + self._look_ups.held
+
+    @asynccontextmanager
+    async def _watched(self, request: Request) -> AsyncIterator[None]:
+        """Ends the block where the client goes away; counts what was dropped."""
+        try:
+            async with _while_connected(request):
+                yield
+        except ClientDisconnect:
+            self._metrics.count_dropped("gone")
+            raise
+        except RefusedError as error:
+            if error.slug == "deadline":
+                self._metrics.count_dropped("deadline")
+            raise
 
     def batcher(self, encoder: Encoder) -> Batcher:
         """The one batcher of an encoder; it goes when the encoder does."""
@@ -89,8 +117,8 @@ class Desk:
 
     def close(self) -> None:
         """Waits for the work under way in every thread."""
-        self.workers.close()
-        self._finishers.close()
+        for workers in (self.workers, self._finishers, self._readers):
+            workers.close()
         for batcher in self._batchers.values():
             batcher.close()
 
@@ -108,15 +136,8 @@ class Turn:
         return await self.desk.workers.run(work)
 
     async def run_in_time(self, work: Callable[[], T]) -> T:
-        """As ``run``; raises RefusedError ``deadline`` as soon as it is past, whatever the threads
-        are busy with. Work begun by then runs to its end, for nobody."""
-        try:
-            async with asyncio.timeout(self.deadline - time.monotonic()) as limit:
-                return await self.run(work)
-        except TimeoutError:
-            if limit.expired():
-                raise too_late() from None
-            raise
+        """As ``run``, until the deadline; see ``in_time``."""
+        return await in_time(self.deadline, self.run(work))
 
     async def run_together(
         self, work: Callable[[Sequence[Q]], Sequence[T]], item: Q, kind: Hashable, most: int
@@ -131,6 +152,18 @@ class Turn:
         Raises RefusedError ``deadline``.
         """
         return await self.desk.batcher(encoder).encode(crops, self.deadline, self.watch)
+
+
+async def in_time(deadline: float, result: Awaitable[T]) -> T:
+    """``result``; raises RefusedError ``deadline`` as soon as it is past, whatever the threads are
+    busy with. Work begun by then runs to its end, for nobody."""
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()) as limit:
+            return await result
+    except TimeoutError:
+        if limit.expired():
+            raise too_late() from None
+        raise
 
 
 @asynccontextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Admission
@@ -57,10 +60,23 @@ class RequestFrame:
             await self.app(scope, receive, send_framed)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:  # the server ends, and waited as long as it may
+            if started or not self.admission.draining:
+                raise
+            await _unfinished(Request(scope))(scope, receive, send_framed)
         except Exception as error:
             if started:
                 raise
             await crash_response(Request(scope), error)(scope, receive, send_framed)
+
+
+def _unfinished(request: Request) -> Response:
+    return problem_response(
+        request,
+        "draining",
+        "The server stopped before this request was answered; a change may have been stored.",
+        "Send it again in a few seconds: a view is stored once, however often it comes.",
+    )
 
 
 class BodyLimit:

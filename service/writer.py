@@ -30,6 +30,11 @@ class Writer:
         self.failed = asyncio.Event()
         """Set where a change could not be stored: of a deletion, something may be left to do."""
 
+    @property
+    def held(self) -> int:
+        """Changes that were taken and are not answered yet."""
+        return self._held
+
     async def run(self, change: Callable[[], T]) -> T:
         """The result of ``change``, once the questions of this process see what it did.
 

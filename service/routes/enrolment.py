@@ -28,7 +28,15 @@ router = APIRouter(tags=["enrolment"])
 PATIENCE_S = 2.0
 """How long a deletion waits for a build to leave the files; all other changes wait with it."""
 
-REFUSALS = ("invalid-request", "busy", "draining", "not-written", "not-ready", "storage-full")
+REFUSALS = (
+    "invalid-request",
+    "busy",
+    "deadline",
+    "draining",
+    "not-written",
+    "not-ready",
+    "storage-full",
+)
 
 
 @router.post(
@@ -69,7 +77,7 @@ async def delete_view(request: Request, caller: Enroller, view_id: ViewId) -> De
     catalog = state.serving.catalog()
     view = None
     if number is not None:
-        view = await state.desk.look_up(lambda: catalog.view(number))
+        view = await state.desk.look_up(request, lambda: catalog.view(number))
     if view is None or not caller.may_see(view.dataset):
         raise unknown_view(view_id)
     erased = await state.writer.run(lambda: erase_views(catalog.home, [view.id], PATIENCE_S))
@@ -92,6 +100,7 @@ async def delete_instance(
     """Whichever index they are in; see the deletion of a view for what goes."""
     _check_datasets(caller, dataset)
     state = request.app.state
+    state.desk.admission.check_open()
     home = state.serving.catalog().home
     erased = await state.writer.run(lambda: erase_instance(home, dataset, instance, PATIENCE_S))
     if not erased.views:

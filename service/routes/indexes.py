@@ -18,14 +18,16 @@ router = APIRouter(tags=["gallery"])
 @router.get(
     "/indexes",
     summary="The indexes and what they hold",
-    responses=problems("busy", "draining"),
+    responses=problems("busy", "deadline", "draining"),
 )
 async def indexes(request: Request, caller: Asker) -> IndexList:
     """Every index of the home: served ones with their version, others with the reason.
 
     A key for some datasets is shown what those hold, and no index without any of them.
     """
-    listed: IndexList = await request.app.state.desk.look_up(lambda: _list(request, caller))
+    listed: IndexList = await request.app.state.desk.look_up(
+        request, lambda: _list(request, caller)
+    )
     return listed
 
 

@@ -20,7 +20,9 @@ router = APIRouter(tags=["gallery"])
 @router.get(
     "/views",
     summary="The views of an index, page by page",
-    responses=problems("unknown-index", "invalid-request", "busy", "draining", "not-ready"),
+    responses=problems(
+        "unknown-index", "invalid-request", "busy", "deadline", "draining", "not-ready"
+    ),
 )
 async def views(
     request: Request, caller: Asker, query: Annotated[ViewListQuery, Query()]
@@ -34,6 +36,6 @@ async def views(
     )
     filters = caller.limit(Filters(has_box9=query.annotated, **chosen))
     page = await state.desk.look_up(
-        lambda: list_views(gallery.home, gallery.name, filters, query.after, query.limit)
+        request, lambda: list_views(gallery.home, gallery.name, filters, query.after, query.limit)
     )
     return ViewList(views=[view_out(view) for view in page.views], next=page.next)

@@ -19,7 +19,13 @@ router = APIRouter(tags=["gallery"])
     summary="The views of an index as points of a plane",
     response_model=MapOut,
     responses=problems(
-        "unknown-index", "invalid-request", "unanswerable", "busy", "draining", "not-ready"
+        "unknown-index",
+        "invalid-request",
+        "unanswerable",
+        "busy",
+        "deadline",
+        "draining",
+        "not-ready",
     ),
 )
 async def view_map(
@@ -30,6 +36,6 @@ async def view_map(
     state = request.app.state
     gallery = pick(state.serving, query.index, caller).gallery
     text = await state.desk.look_up(
-        lambda: state.maps.answer(gallery, query.head, query.limit, caller)
+        request, lambda: state.maps.answer(gallery, query.head, query.limit, caller)
     )
     return Response(text, media_type="application/json")

@@ -23,7 +23,7 @@ ViewId = Annotated[
         examples=["0123456789abcdef"],
     ),
 ]
-REFUSALS = problems("unknown-view", "invalid-request", "busy", "draining", "not-ready")
+REFUSALS = problems("unknown-view", "invalid-request", "busy", "deadline", "draining", "not-ready")
 
 
 def unknown_view(view_id: str) -> RefusedError:
@@ -42,7 +42,7 @@ async def view(request: Request, caller: Asker, view_id: ViewId) -> ViewOut:
     catalog = request.app.state.serving.catalog()
     found = None
     if number is not None:
-        found = await request.app.state.desk.look_up(lambda: catalog.view(number))
+        found = await request.app.state.desk.look_up(request, lambda: catalog.view(number))
     if found is None or not caller.may_see(found.dataset):
         raise unknown_view(view_id)
     return view_out(found)
@@ -63,7 +63,9 @@ async def thumbnail(request: Request, caller: ThumbnailAsker, view_id: ViewId) -
     catalog = request.app.state.serving.catalog()
     jpeg = None
     if number is not None:
-        jpeg = await request.app.state.desk.look_up(lambda: _thumbnail(catalog, number, caller))
+        jpeg = await request.app.state.desk.look_up(
+            request, lambda: _thumbnail(catalog, number, caller)
+        )
     if jpeg is None:
         raise unknown_view(view_id)
     # A deleted view's picture is to be nowhere, not in a browser's cache either.

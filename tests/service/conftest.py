@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,11 +190,12 @@ def start() -> Iterator[Start]:
     running: list[tuple[uvicorn.Server, threading.Thread, httpx.Client]] = []
 
     def run(home: Path, wait: bool = True, **settings: object) -> Live:
+        # However slow the machine is, nobody is late unless a test is about that.
         chosen = Settings(
             home=home,
             database_url=f"sqlite:///{home / 'posebank.sqlite'}",
             refresh_seconds=0.1,
-            **settings,  # type: ignore[arg-type]
+            **{"deadline_seconds": 60, **settings},  # type: ignore[arg-type]
         )
         taken = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -214,6 +216,19 @@ def start() -> Iterator[Start]:
         server.should_exit = True
     for _, thread, _ in running:
         thread.join(20)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Clients that wait for their answers."""
+    with ThreadPoolExecutor(64) as pool:
+        yield pool
+
+
+def ask_alone(url: str, query: Query) -> httpx.Response:
+    """One question over a connection of its own."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        return Live(url, client).ask("/pose/estimate", query.jpeg, query.request)
 
 
 def wait_until(met: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,14 +50,21 @@ def gallery(folder: Path) -> Gallery:
 
 def traces(folder: Path, secrets: dict[str, bytes]) -> list[str]:
     """Which secret lies in which file of the home, byte for byte."""
+    files = sorted(Path(base, file) for base, _, names in os.walk(folder) for file in names)
     return [
         f"{name} in {path.relative_to(folder)}"
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        for content in [path.read_bytes()]
+        for path in files
+        for content in [content_of(path)]
         for name, secret in secrets.items()
         if secret in content
     ]
+
+
+def content_of(path: Path) -> bytes:
+    """Nothing where it has just gone."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
 
 
 def secrets_of(folder: Path, client: Client, view_id: str) -> dict[str, bytes]:
