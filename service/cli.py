@@ -78,6 +78,7 @@ def serve(
     """Serve the API and the page."""
     from service.serve import serve as run
     from service.settings import load_settings
+    from service.workers import leave_abandoned
 
     settings = load_settings(
         host=host,
@@ -88,6 +89,7 @@ def serve(
         samples=None if sample is None else sample / "queries",
     )
     run(settings, sample)
+    leave_abandoned()
 
 
 @app.command()

@@ -52,6 +52,7 @@ class Desk:
         self._finishers = Workers(settings.threads, behind_the_loop)
         # Apart too: a crowd that turns the pages of the gallery keeps no question waiting.
         self._readers = Workers(LOOK_UP_THREADS, behind_the_loop)
+        self._drawers = Workers(1, behind_the_loop)
         self._look_ups = Admission(settings.deadline_seconds, LOOK_UPS, "look-ups")
         self._at_once = min(settings.threads, available_cores())
         self._metrics = metrics
@@ -70,16 +71,18 @@ class Desk:
             async with self._watched(request):
                 yield Turn(self, deadline, watch)
 
-    async def look_up(self, request: Request, work: Callable[[], T]) -> T:
-        """The result of a short ``work`` for a request without an image, from a thread.
+    async def look_up(self, request: Request, work: Callable[[], T], long: bool = False) -> T:
+        """The result of ``work`` for a request without an image, from a thread.
 
-        It is dropped where the client goes away before it began. Raises RefusedError ``busy``,
-        ``deadline`` and ``draining``, and ClientDisconnect.
+        What takes ``long``, as maps do, is done one after the other, apart from the rest. Dropped
+        where the client goes away before it began. Raises RefusedError ``busy``, ``deadline`` and
+        ``draining``, and ClientDisconnect.
         """
         self.admission.check_open()
         with self._look_ups.hold() as deadline:
             async with self._watched(request):
-                return await in_time(deadline, self._readers.run(work))
+                workers = self._drawers if long else self._readers
+                return await in_time(deadline, workers.run(work))
 
     @property
     def held(self) -> int:
@@ -117,7 +120,7 @@ class Desk:
 
     def close(self) -> None:
         """Waits for the work under way in every thread."""
-        for workers in (self.workers, self._finishers, self._readers):
+        for workers in (self.workers, self._finishers, self._readers, self._drawers):
             workers.close()
         for batcher in self._batchers.values():
             batcher.close()

@@ -124,7 +124,7 @@ class Metrics:
         self._refusals.labels(reason).inc()
 
     def count_dropped(self, reason: str) -> None:
-        """One piece of work begun and not finished: ``gone`` or ``deadline``."""
+        """One request taken and not finished: ``gone`` or ``deadline``."""
         self._dropped.labels(reason).inc()
 
     def request_came(self) -> None:

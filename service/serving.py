@@ -54,9 +54,11 @@ class _Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """Why the encoder of a folder was not loaded, believed until ``until`` (time.monotonic)."""
+    """Why the encoder of a folder whose description has this time was not loaded, believed until
+    ``until`` (time.monotonic)."""
 
     error: PosebankError
+    changed_ns: int
     until: float
 
 
@@ -168,31 +170,33 @@ class Serving:
     def _load(self, folder: Path) -> _Loaded:
         """The encoder of a folder, loaded once and again when its description changes."""
         self._consulted.add(folder)
-        changed_ns = (find_artifact(folder) / INFO_FILE).stat().st_mtime_ns
-        known = self._encoders.get(folder)
-        if isinstance(known, _Loaded) and known.changed_ns == changed_ns:
-            return known
+        changed_ns = _changed_ns(folder)
         start = time.monotonic()
-        if isinstance(known, _Failed) and start < known.until:
-            raise copy.copy(known.error)
+        known = self._encoders.get(folder)
+        if known is not None and known.changed_ns == changed_ns:
+            if isinstance(known, _Loaded):
+                return known
+            if start < known.until:
+                raise copy.copy(known.error)
         try:
             encoder = Encoder.load(folder, threads=available_cores())
             loaded = _Loaded(encoder, embed_canary(encoder), changed_ns)
         except Exception as error:
             now = time.monotonic()
             until = now + max(LEAST_WAIT_S, WAIT_PER_SECOND_TRIED * (now - start))
-            failed = _Failed(_told(error, f"The encoder {folder} cannot be loaded"), until)
-            self._encoders[folder] = failed
-            raise copy.copy(failed.error) from None
+            told = _told(error, f"The encoder {folder} cannot be loaded")
+            self._encoders[folder] = _Failed(told, changed_ns, until)
+            raise copy.copy(told) from None
         self._encoders[folder] = loaded
         return loaded
 
     def _forget_encoders(self, in_use: list[Encoder]) -> None:
-        """Lets go of those that no index has and none that is not served asked for."""
+        """Lets go of those that no index has and none that is not served asked for; but not of the
+        one that is looked at first for every version."""
         self._encoders = {
             folder: known
             for folder, known in self._encoders.items()
-            if folder in self._consulted
+            if folder in (*self._consulted, self._settings.encoder)
             or (isinstance(known, _Loaded) and any(known.encoder is one for one in in_use))
         }
 
@@ -246,6 +250,17 @@ class Serving:
         if self._catalog is None:
             raise RefusedError("not-ready", self._reason.message, self._reason.remedy)
         return self._catalog
+
+
+def _changed_ns(folder: Path) -> int:
+    """When the description of the encoder was changed. Raises EncoderError where there is none."""
+    try:
+        return (find_artifact(folder) / INFO_FILE).stat().st_mtime_ns
+    except OSError as error:
+        raise EncoderError(
+            f"The encoder {folder} cannot be read: {error.strerror}.",
+            "Give the account that the server runs under the right to read it.",
+        ) from error
 
 
 def _told(error: Exception, what: str) -> PosebankError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -12,6 +13,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+ABANDONABLE: Final = "posebank-abandonable"
 
 NICER: Final = 5
 """Nice levels (ours): three let an overloaded event loop wait for seconds still, ten let threads
@@ -70,7 +73,8 @@ def contained(work: Callable[[], T]) -> Callable[[], T]:
 
 
 async def abandonable(work: Callable[[], T]) -> T:
-    """The result of ``work`` from a thread of its own, which no end of the process waits for."""
+    """The result of ``work`` from a thread of its own, which no end of the process waits for where
+    that ends by ``leave_abandoned``."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -82,8 +86,20 @@ async def abandonable(work: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, future, result)
 
-    threading.Thread(target=run, daemon=True, name="posebank-abandonable").start()
+    threading.Thread(target=run, daemon=True, name=ABANDONABLE).start()
     return await future
+
+
+def leave_abandoned() -> None:
+    """Ends the process with code 0 where abandoned work goes on.
+
+    Coming back from native code while the interpreter is taken down, it would abort the process.
+    """
+    if any(thread.name == ABANDONABLE for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def settle(future: asyncio.Future[T], result: T | BaseException) -> None:

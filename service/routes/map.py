@@ -36,6 +36,6 @@ async def view_map(
     state = request.app.state
     gallery = pick(state.serving, query.index, caller).gallery
     text = await state.desk.look_up(
-        request, lambda: state.maps.answer(gallery, query.head, query.limit, caller)
+        request, lambda: state.maps.answer(gallery, query.head, query.limit, caller), long=True
     )
     return Response(text, media_type="application/json")

@@ -144,6 +144,36 @@ def test_what_was_taken_is_answered_while_the_server_drains(
     assert process.wait(20) == 0
 
 
+OPENS_FOR_LONG = """
+import os, sys, time
+from index.gallery import Gallery
+def open_slowly(*given):
+    if os.path.exists(os.environ["OPENS"]):
+        print("opening", file=sys.stderr, flush=True)
+    while os.path.exists(os.environ["OPENS"]):
+        time.sleep(0.01)
+    return opened(*given)
+opened, Gallery.open = Gallery.open, open_slowly
+from service.cli import main
+main()
+"""
+
+
+def test_a_version_that_is_being_opened_keeps_no_server_from_ending(
+    serve: Serve, tmp_path: Path, build_toys: BuildToys
+) -> None:
+    folder, opens = tmp_path / "home", tmp_path / "opens"
+    folder.mkdir()
+    build_toys(folder)
+    process, _ = serve([sys.executable, "-c", OPENS_FOR_LONG], home=folder, OPENS=str(opens))
+    opens.touch()
+    build_toys(folder, frames=3)
+    wait_until(lambda: "opening" in (tmp_path / "log").read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
 class Locked:
     """A database that another process writes to until the block ends, and an enrolment that waits
     for it."""

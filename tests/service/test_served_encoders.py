@@ -59,6 +59,23 @@ def test_one_whose_files_come_later_is_taken_up(
     wait_until(ready)
 
 
+def test_a_folder_put_right_is_looked_at_at_once(
+    settings: Settings, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long its broken state was not to be looked at again."""
+    monkeypatch.setattr(module, "LEAST_WAIT_S", 3600.0)
+    folder = copied(tiny_encoder, tmp_path / "encoder")
+    build(settings, folder)
+    (folder / "encoder.json").write_text("{}")
+    serving = Serving(settings)
+    for _ in range(2):
+        serving.refresh()
+        assert serving.not_ready is not None
+    shutil.copy(tiny_encoder / "encoder.json", folder)
+    serving.refresh()
+    assert serving.not_ready is None
+
+
 def test_the_error_that_is_kept_holds_nothing_else(
     settings: Settings, tiny_encoder: Path, tmp_path: Path
 ) -> None:
