@@ -32,7 +32,6 @@ BATCH_SHARE: Final = 0.25
 """Of the deadline, what one batch may take (ours): it is short against what may wait for it, and
 long enough that no encoder measured gets slower per crop."""
 
-
 LOOK_UP_THREADS: Final = 4
 """They wait for the database more than they compute (ours)."""
 
