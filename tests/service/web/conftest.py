@@ -52,7 +52,7 @@ def opened(browser: Any, url: str, options: dict[str, Any]) -> Iterator[Any]:
     """The page of a server, whose console must stay without errors."""
     context = browser.new_context(**options)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
