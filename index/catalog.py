@@ -22,7 +22,8 @@ from index.store.versions import current_names
 from training.errors import GalleryError
 
 WAIT_PER_SECOND_TRIED = 10.0
-"""A version that cannot be opened is hashed again and again, in a tenth of the time at most."""
+"""What fails and reads large files, as opening a damaged version does, is tried again and again, in
+a tenth of the time at most (ours)."""
 
 
 @dataclass(frozen=True, slots=True)

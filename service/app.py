@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from index.catalog import WAIT_PER_SECOND_TRIED
 from index.enrolment import Rewritten
 from service.desk import Desk
 from service.key_ring import KeyRing
@@ -41,9 +42,6 @@ log = logging.getLogger("posebank")
 
 ERASURE_RETRY_SECONDS = 5.0
 """Between tries to complete a deletion that could not be finished, at least."""
-
-WAIT_PER_SECOND_TRIED = 10.0
-"""A damaged version is copied up to its damage again and again, in a tenth of the time at most."""
 
 DESCRIPTION = (
     "Ask one crop of an image: which annotated views look like it, what 9-DoF box follows from "

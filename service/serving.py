@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.canary import embed_canary
+from index.catalog import WAIT_PER_SECOND_TRIED, Catalog
 from index.enrolment import Rewritten, finish_erasures
 from index.gallery import Gallery
 from index.home import Home
-from index.search import Catalog
 from service.problems import RefusedError
 from service.settings import Settings
 from training.artifact import INFO_FILE, find_artifact
@@ -28,10 +28,8 @@ from training.errors import EncoderError, GalleryError, PosebankError
 log = logging.getLogger("posebank")
 
 
-WAIT_PER_SECOND_TRIED = 10.0
-"""An encoder that cannot be loaded is tried again and again, in a tenth of the time at most."""
-
 LEAST_WAIT_S = 1.0
+"""Before an encoder that cannot be loaded is tried again (ours); longer where trying takes long."""
 
 
 @dataclass(frozen=True, slots=True)

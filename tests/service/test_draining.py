@@ -144,6 +144,15 @@ def test_what_was_taken_is_answered_while_the_server_drains(
     assert process.wait(20) == 0
 
 
+@pytest.fixture
+def own_home(tmp_path: Path, build_toys: BuildToys) -> Path:
+    """A home of toys that a test may change."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    build_toys(folder)
+    return folder
+
+
 OPENS_FOR_LONG = """
 import os, sys, time
 from index.gallery import Gallery
@@ -160,14 +169,12 @@ main()
 
 
 def test_a_version_that_is_being_opened_keeps_no_server_from_ending(
-    serve: Serve, tmp_path: Path, build_toys: BuildToys
+    serve: Serve, tmp_path: Path, own_home: Path, build_toys: BuildToys
 ) -> None:
-    folder, opens = tmp_path / "home", tmp_path / "opens"
-    folder.mkdir()
-    build_toys(folder)
-    process, _ = serve([sys.executable, "-c", OPENS_FOR_LONG], home=folder, OPENS=str(opens))
+    opens = tmp_path / "opens"
+    process, _ = serve([sys.executable, "-c", OPENS_FOR_LONG], home=own_home, OPENS=str(opens))
     opens.touch()
-    build_toys(folder, frames=3)
+    build_toys(own_home, frames=3)
     wait_until(lambda: "opening" in (tmp_path / "log").read_text())
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
@@ -196,14 +203,11 @@ class Locked:
 
 
 def test_a_change_that_was_taken_is_answered_while_the_server_drains(
-    serve: Serve, query: Query, tmp_path: Path, build_toys: BuildToys, pool: ThreadPoolExecutor
+    serve: Serve, query: Query, own_home: Path, pool: ThreadPoolExecutor
 ) -> None:
     """Also where it waits longer than the last bytes of answers may take."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    build_toys(folder)
-    process, url = serve(home=folder, POSEBANK_DRAIN_SECONDS="30")
-    with closing(Locked(folder)) as locked:
+    process, url = serve(home=own_home, POSEBANK_DRAIN_SECONDS="30")
+    with closing(Locked(own_home)) as locked:
         answer = locked.enrolling(url, query, pool)
         process.send_signal(signal.SIGTERM)
         time.sleep(3.5)
@@ -213,13 +217,10 @@ def test_a_change_that_was_taken_is_answered_while_the_server_drains(
 
 
 def test_a_change_that_the_end_overtakes_is_told_so(
-    serve: Serve, query: Query, tmp_path: Path, build_toys: BuildToys, pool: ThreadPoolExecutor
+    serve: Serve, query: Query, tmp_path: Path, own_home: Path, pool: ThreadPoolExecutor
 ) -> None:
-    folder = tmp_path / "home"
-    folder.mkdir()
-    build_toys(folder)
-    process, url = serve(home=folder, POSEBANK_DRAIN_SECONDS="1")
-    with closing(Locked(folder)) as locked:
+    process, url = serve(home=own_home, POSEBANK_DRAIN_SECONDS="1")
+    with closing(Locked(own_home)) as locked:
         answer = locked.enrolling(url, query, pool)
         process.send_signal(signal.SIGTERM)
         problem = assert_problem(answer.result(), 503, "draining")
